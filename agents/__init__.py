@@ -1,0 +1,1 @@
+"""Model roles: planner, worker, verifier. Knows prompts, not scheduling."""

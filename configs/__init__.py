@@ -1,0 +1,1 @@
+"""Workflow files: spec, loader, JSON Schema, shipped YAML. The only folder that imports yaml."""

@@ -1,0 +1,191 @@
+"""A node as people and planners write it, and its way into the plan."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from planloom.configs.units import Seconds
+from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.plan import Grant, Node, NodeId, ToolName
+
+ID_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
+_PATH = r"^output(\.[A-Za-z_]\w*|\[\d+\])*$"
+
+
+class Part(BaseModel):
+    """Base of a node's parts: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+class AgreeSpec(Part):
+    """Independent samples that must agree."""
+
+    samples: int = Field(default=3, ge=2, le=15)
+    """Samples at most."""
+    quorum: int = Field(default=2, ge=2, le=15)
+    """Equal samples that settle it."""
+    path: str = Field(default="output", pattern=_PATH)
+    """What is compared, as a JSON value: `output`, `output.answer`."""
+
+    @model_validator(mode="after")
+    def _quorum_fits(self) -> "AgreeSpec":
+        if self.quorum > self.samples:
+            raise ValueError(f"quorum {self.quorum} is more than samples {self.samples}")
+        return self
+
+
+class CheckSpec(Part):
+    """One check: exactly one of `expr`, `regex`, `code`, `ref`, `agree`, `judge`."""
+
+    expr: str | None = None
+    """Expression over `output`, the names under `with`, and `inputs`: `len(output.title) < 80`."""
+    message: str = ""
+    """What to tell the worker when `expr` fails."""
+    regex: str | None = None
+    """RE2 pattern that the text at `path` must contain."""
+    path: str = Field(default="output", pattern=_PATH)
+    """For `regex`: where the text is."""
+    code: str | None = None
+    """Python for the sandbox, with the same names as `expr`; a failing `assert` is the evidence."""
+    load: str | None = Field(default=None, pattern=_PATH)
+    """For `code`: source code in the output to run first, such as `output.source`."""
+    ref: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """Python function `package.module:function(output, **with)`; returns true, or a text saying what is wrong."""
+    args: dict[str, JsonValue] = {}
+    """For `ref`: more keyword arguments."""
+    agree: AgreeSpec | None = None
+    """Independent samples must agree."""
+    judge: str | None = None
+    """Rubric for a judging model; the last resort."""
+    model: str | None = None
+    """For `judge`: the rung that judges; left out, the last of the ladder."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "CheckSpec":
+        kinds = [
+            k for k in ("expr", "regex", "code", "ref", "agree", "judge") if getattr(self, k) is not None
+        ]
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "none"
+            raise ValueError(f"expected exactly one of expr, regex, code, ref, agree, judge; found {found}")
+        return self
+
+    def to_check(self) -> Check | None:
+        """Return the check; `None` for `agree`, which belongs to the node."""
+        if self.expr is not None:
+            return ExprCheck(expr=self.expr, message=self.message)
+        if self.regex is not None:
+            return RegexCheck(pattern=self.regex, path=self.path)
+        if self.code is not None:
+            return CodeCheck(code=self.code, load=self.load)
+        if self.ref is not None:
+            return FunctionCheck(ref=self.ref, args=self.args)
+        if self.judge is not None:
+            return JudgeCheck(judge=self.judge, model=self.model)
+        return None
+
+
+class GrantSpec(Part):
+    """A grant with bounds."""
+
+    tool: str = Field(min_length=1)
+    """Tool source or operation: `db`, `files.read`."""
+    args: dict[str, JsonValue] = {}
+    """Arguments fixed here; the model cannot change them. They may hold `${...}` references."""
+    max_calls: int | None = Field(default=None, ge=1)
+    """Calls in one attempt at most."""
+
+
+class NodeSpec(Part):
+    """One node. It asks a model (`goal`), calls a tool (`tool`) or runs code (`code`)."""
+
+    goal: str = ""
+    """What to achieve, for a worker that sees nothing else; `${...}` is filled in."""
+    with_: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,63}$")], JsonValue] = Field(
+        default={}, alias="with"
+    )
+    """Named inputs: literals and `${inputs.x}`, `${nodes.ID.output.PATH}`. Edges are derived from these."""
+    needs: tuple[str, ...] = ()
+    """Nodes that must be done first although no data flows."""
+    when: str | None = None
+    """Expression over `inputs` and `nodes`; the node is skipped when it is false."""
+    on_skip: Literal["skip", "null"] = "skip"
+    """When this node is skipped, its dependents are skipped too, or read null."""
+    map: str | list[JsonValue] | None = None
+    """List, or reference to one: the node runs once per element, with `${item}` and `${index}`."""
+    tools: tuple[str | GrantSpec, ...] = ()
+    """What the worker may call: tool sources or operations, nothing else."""
+    output: dict[str, JsonValue] | None = None
+    """JSON Schema of the result; left out, a worker returns text."""
+    checks: tuple[CheckSpec, ...] = ()
+    """What must hold before the output counts."""
+    effort: Literal["low", "medium", "high"] = "medium"
+    """Difficulty as the planner sees it: `high` starts one rung up the ladder."""
+    effect: Literal["pure", "read", "write"] = "pure"
+    """What the node does to the world; a node granted a `write` tool is a `write` node in any case."""
+    tool: str | None = None
+    """Operation to call with the `with` values; no model is asked."""
+    code: str | None = None
+    """Python for the sandbox; the `with` names are variables, `result` or the last expression is the output."""
+    model: str | None = None
+    """First rung by name."""
+    max_calls: int = Field(default=12, ge=1, le=100)
+    """Model calls of one attempt at most."""
+    timeout: Seconds | None = None
+    """Seconds for one attempt."""
+    budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """US dollars for all attempts of this node."""
+    approve: bool = False
+    """Hold the node until a human has approved it."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "NodeSpec":
+        if self.tool is not None and self.code is not None:
+            raise ValueError("expected at most one of tool, code; found both")
+        if self.tool is None and self.code is None and not self.goal.strip():
+            raise ValueError("expected a goal (for a model), a tool or code; found none")
+        if len([check for check in self.checks if check.agree]) > 1:
+            raise ValueError("expected at most one agree check")
+        return self
+
+    def to_node(self, node_id: str) -> Node:
+        """Return the plan's node of that id."""
+        agree = next((check.agree for check in self.checks if check.agree), None)
+        return Node(
+            id=NodeId(node_id),
+            goal=self.goal,
+            kind="tool" if self.tool is not None else "code" if self.code is not None else "worker",
+            inputs=self.with_,
+            needs=tuple(NodeId(need) for need in self.needs),
+            when=self.when,
+            map=self.map,
+            on_skip=self.on_skip,
+            tools=tuple(_grant(grant) for grant in self.tools),
+            output=self.output,
+            checks=tuple(check for spec in self.checks if (check := spec.to_check())),
+            agree=Agree(samples=agree.samples, quorum=agree.quorum, path=agree.path) if agree else None,
+            effort=self.effort,
+            effect=self.effect,
+            tool=ToolName(self.tool) if self.tool is not None else None,
+            code=self.code,
+            model=self.model,
+            max_calls=self.max_calls,
+            timeout_s=self.timeout,
+            max_cost_usd=self.budget_usd,
+            approve=self.approve,
+        )
+
+
+def _grant(spec: str | GrantSpec) -> Grant:
+    if isinstance(spec, str):
+        return Grant(tool=ToolName(spec))
+    return Grant(tool=ToolName(spec.tool), args=spec.args, max_calls=spec.max_calls)
+
+
+def to_nodes(specs: Mapping[str, NodeSpec]) -> dict[NodeId, Node]:
+    """Return the plan's nodes in the order they are written."""
+    return {NodeId(node_id): spec.to_node(node_id) for node_id, spec in specs.items()}

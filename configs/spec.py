@@ -1,0 +1,270 @@
+"""The workflow as people write it: every key, its unit, default and range."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from planloom.configs.nodes import ID_PATTERN, NodeSpec
+from planloom.configs.units import Count, PerMinute, Seconds
+
+Name = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+"""A letter or underscore, then letters, digits, `_` or `-`; at most 64."""
+
+
+class Spec(BaseModel):
+    """Base of all parts: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+class PriceSpec(Spec):
+    """USD per million tokens; replaces the price table's figure."""
+
+    input: float = Field(ge=0, allow_inf_nan=False)
+    """USD per million input tokens."""
+    output: float = Field(ge=0, allow_inf_nan=False)
+    """USD per million output tokens."""
+    cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """USD per million input tokens read from the provider's cache; the input price when left out."""
+
+
+class RateSpec(Spec):
+    """How fast a rung may be called."""
+
+    requests: PerMinute | None = None
+    """Requests, such as `500/min`."""
+    tokens: PerMinute | None = None
+    """Input and output tokens, such as `200k/min`."""
+
+
+class ReasoningSpec(Spec):
+    """How hard a reasoning model thinks."""
+
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+    """Passed to the provider as it is."""
+
+
+class RungSpec(Spec):
+    """One rung: a model and how to reach it."""
+
+    model: str = Field(min_length=1)
+    """`provider:name`. `openai:` is any server that speaks OpenAI's API (see `base_url`); `rehearsal:` is scripted."""
+    base_url: str | None = None
+    """Server, with its `/v1`; left out, `OPENAI_BASE_URL` or OpenAI's own."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key; never the key itself."""
+    api: Literal["chat", "responses"] = "chat"
+    """Chat Completions or Responses."""
+    structured: Literal["auto", "json_schema", "json_object", "tool", "prompt"] = "auto"
+    """How a JSON reply is asked for; `auto` tries them in this order and remembers what the server takes."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """Sent only when set; reasoning models refuse it."""
+    reasoning: ReasoningSpec | None = None
+    """Reasoning effort, for models that reason."""
+    max_output_tokens: Count = 4096
+    """Cap of one reply, reasoning tokens included; the budget reserves this much."""
+    timeout: Seconds = 120.0
+    """Seconds for one call in total, however the bytes drip."""
+    retries: int = Field(default=3, ge=0, le=10)
+    """Retries of transport faults, 429 and 5xx; honours Retry-After."""
+    max_parallel: Count = 16
+    """Calls under way at the same time."""
+    rate: RateSpec = RateSpec()
+    """Requests and tokens per minute."""
+    price: PriceSpec | None = None
+    """USD per million tokens; left out, the price table's."""
+    script: str | None = None
+    """Rehearsal script for a `rehearsal:` model, relative to the workflow file."""
+
+
+class SqlSpec(Spec):
+    """A database."""
+
+    url: str
+    """SQLAlchemy URL; a relative SQLite path is relative to the workflow file."""
+    max_rows: Count = 1000
+    """Rows of one answer at most."""
+
+
+class HttpSpec(Spec):
+    """HTTP requests to named hosts."""
+
+    base_url: str | None = None
+    """Prefix of relative URLs; its host is allowed."""
+    allow: tuple[str, ...] = ()
+    """`METHOD /path*` on the base URL, or `METHOD https://host/path*`; `GET` is meant when no method is named."""
+    headers: dict[str, str] = {}
+    """Sent with every request; take secrets from `${env:NAME}`."""
+    max_bytes: Count = 1_000_000
+    """Bytes of one answer at most, decompressed."""
+    private: bool = False
+    """Allow private and loopback addresses, for a service of your own."""
+
+
+class FilesSpec(Spec):
+    """Files under one folder."""
+
+    root: str
+    """Folder, relative to the workflow file."""
+    max_bytes: Count = 1_000_000
+    """Bytes of one read or write at most."""
+
+
+class PythonSpec(Spec):
+    """Python in the sandbox."""
+
+    box: Literal["auto", "monty", "cpython"] = "auto"
+    """`monty` needs only pip; `cpython` has the installed libraries and needs Linux; `auto` picks from the imports."""
+    max_memory_mb: Count = 512
+    """Memory of one run, in MiB."""
+
+
+class ToolSpec(Spec):
+    """A tool source: exactly one of `python`, `files`, `http`, `sql`, `ref`."""
+
+    python: PythonSpec | None = None
+    """Python in the sandbox: one operation, called by the source's own name."""
+    files: FilesSpec | str | None = None
+    """Files under one root: `.read`, `.list`, and with `access: write` also `.write`."""
+    http: HttpSpec | None = None
+    """HTTP: `.get`, and with other methods in `allow` also `.request`."""
+    sql: SqlSpec | str | None = None
+    """A database: `.query`, `.schema`, and with `access: write` also `.execute`."""
+    ref: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """A Python function with type hints, `package.module:function`."""
+    access: Literal["read", "write"] = "read"
+    """What files and sql may do."""
+    effect: Literal["pure", "read", "write"] | None = None
+    """What calling it does to the world; left out: `read` for a function, known for the others."""
+    description: str = ""
+    """Shown to models in place of the tool's own description."""
+    timeout: Seconds = 30.0
+    """Seconds for one call."""
+    max_parallel: Count = 8
+    """Calls under way at the same time."""
+
+
+class PlannerSpec(Spec):
+    """Who plans, and within which bounds."""
+
+    model: str | None = None
+    """Rung that plans; left out, the last of the ladder."""
+    max_nodes: int = Field(default=24, ge=1, le=10_000)
+    """Nodes of one plan at most."""
+    repairs: int = Field(default=2, ge=0, le=5)
+    """Rounds in which a rejected plan goes back to the planner with its findings."""
+    approve: Literal["never", "writes", "plan"] = "never"
+    """What a human must approve: nothing, each node with `effect: write`, or the whole plan as well."""
+    instructions: str = ""
+    """Added to the planner's prompt: house rules, domain knowledge."""
+
+
+class VoteSpec(Spec):
+    """Samples of one node, compared as JSON values."""
+
+    samples: int = Field(default=3, ge=2, le=15)
+    """Samples at most."""
+    quorum: int = Field(default=2, ge=2, le=15)
+    """Equal samples that settle it."""
+
+
+class RouteSpec(Spec):
+    """What follows a failed attempt, in this order: retry, vote, promote, replan, then."""
+
+    repair: int = Field(default=1, ge=0, le=3)
+    """Rounds in which a reply that breaks its schema goes back in the same dialogue."""
+    retry: int = Field(default=1, ge=0, le=5)
+    """Attempts on the same rung after a failed check, each with the evidence."""
+    vote: VoteSpec | None = None
+    """Samples on the same rung before promoting."""
+    promote: bool = True
+    """Go one rung up the ladder."""
+    replan: int = Field(default=2, ge=0, le=10)
+    """Replans in one run; only where `plan: auto`, or a planner is named."""
+    then: Literal["stop", "ask"] = "stop"
+    """What comes last: the node fails, or a human is asked."""
+
+
+class BudgetSpec(Spec):
+    """Caps of a run. No call is made that could pass one."""
+
+    usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """US dollars."""
+    tokens: Count | None = None
+    """Input and output tokens together."""
+    calls: Count | None = None
+    """Model calls."""
+    time: Seconds | None = None
+    """Wall-clock time; at its end the run stops with what it has."""
+
+
+class InputSpec(Spec):
+    """One input of the workflow: a JSON Schema fragment."""
+
+    type: Literal["string", "number", "integer", "boolean", "array", "object"] = "string"
+    """JSON type."""
+    description: str = ""
+    """Shown to the planner and in forms."""
+    default: JsonValue = None
+    """Used when the input is not given; an input without a default must be given."""
+    enum: tuple[JsonValue, ...] | None = None
+    """The only values allowed."""
+    items: dict[str, JsonValue] | None = None
+    """JSON Schema of an array's items."""
+    properties: dict[str, dict[str, JsonValue]] | None = None
+    """JSON Schemas of an object's properties."""
+
+    @property
+    def required(self) -> bool:
+        """Whether the caller must give it."""
+        return "default" not in self.model_fields_set
+
+
+class WorkflowSpec(Spec):
+    """A whole workflow."""
+
+    version: Literal[1]
+    """Version of this format."""
+    name: Name
+    """Name of the workflow, shown in listings."""
+    description: str = ""
+    """What it is for."""
+    inputs: dict[Name, InputSpec] = {}
+    """Inputs, read as `${inputs.NAME}`."""
+    models: dict[Name, RungSpec] = Field(default={}, max_length=64)
+    """Rungs by name."""
+    ladder: tuple[Name, ...] = ()
+    """Rungs from cheap to strong; left out, the models in the order they are written."""
+    tools: dict[Name, ToolSpec] = Field(default={}, max_length=256)
+    """Tool sources by name."""
+    planner: PlannerSpec = PlannerSpec()
+    """Who plans."""
+    plan: Literal["auto", "static"] | None = None
+    """`auto`: the planner writes the nodes. `static`: they stand under `nodes`. Left out, whichever fits."""
+    nodes: dict[Name, NodeSpec] = Field(default={}, max_length=10_000)
+    """The plan, written by hand."""
+    route: RouteSpec = RouteSpec()
+    """What follows a failed attempt."""
+    budget: BudgetSpec = BudgetSpec()
+    """Caps."""
+    max_parallel: int = Field(default=16, ge=1, le=1000)
+    """Nodes of this run under way at the same time."""
+    output: JsonValue = None
+    """Template of the run's output; left out, the outputs of all nodes that no other node reads."""
+
+    @property
+    def auto(self) -> bool:
+        """Whether the planner writes the plan."""
+        return self.plan == "auto" or (self.plan is None and not self.nodes)
+
+    @property
+    def rungs(self) -> tuple[str, ...]:
+        """The ladder, from cheap to strong."""
+        return self.ladder or tuple(self.models)
+
+    @property
+    def planner_rung(self) -> str | None:
+        """Rung that plans and replans; `None` when there is no model at all."""
+        return self.planner.model or (self.rungs[-1] if self.rungs else None)

@@ -1,0 +1,1 @@
+"""Plain frozen data shared by every room. Imports nothing of ours."""

@@ -1,0 +1,68 @@
+"""Acceptance checks: what must hold before a node's output counts."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from planloom.core.json import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExprCheck:
+    """A boolean expression over `output`, the node's `with` names and `inputs`."""
+
+    expr: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegexCheck:
+    """The text at `path` of the output must contain a match of `pattern` (RE2 syntax, linear time)."""
+
+    pattern: str
+    path: str = "output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCheck:
+    """A trusted Python function `module:attr`, called with the output and the node's `with` values.
+
+    It returns `True`, or a text that says what is wrong; `False` or an exception fails the check.
+    """
+
+    ref: str
+    args: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeCheck:
+    """Python run in the sandbox over `output`, the node's `with` names and `inputs`.
+
+    A failing `assert`, an exception or a last expression that is false fails the check.
+    """
+
+    code: str
+    load: str | None = None
+    """Path of source code in the output, run first: `output.source`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeCheck:
+    """Another model reads the goal, the output and a rubric, and answers pass or fail with reasons."""
+
+    judge: str
+    model: str | None = None
+    """Name of the rung that judges; `None` takes the last rung of the ladder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agree:
+    """Independent samples must agree on the canonical JSON value at `path` of the output."""
+
+    samples: int
+    """Samples at most."""
+    quorum: int
+    """Equal samples that settle it."""
+    path: str = "output"
+
+
+Check: TypeAlias = ExprCheck | RegexCheck | FunctionCheck | CodeCheck | JudgeCheck

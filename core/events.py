@@ -1,0 +1,281 @@
+"""Everything that happens in a run, as frozen data: the journal's rows and the stream's items."""
+
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal, TypeAlias, cast
+
+from pydantic import TypeAdapter
+
+from planloom.core.json import Json, JsonObject
+from planloom.core.outcome import Evidence, Failed, Usage
+from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
+
+Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled"]
+PlanPurpose: TypeAlias = Literal["plan", "repair", "replan"]
+Action: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events. `at` is seconds since the epoch."""
+
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A run began; `workflow` is the whole workflow as JSON, so that a resume needs no file."""
+
+    run_id: RunId
+    name: str
+    workflow: JsonObject
+    base_dir: str
+    inputs: JsonObject
+    rehearsal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed(Event):
+    """Another process, or the same one later, took the run up again."""
+
+    interrupted: tuple[NodeId, ...] = ()
+    """Nodes whose attempt was under way when the run stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequested(Event):
+    """The planner was asked for a plan, a repair of a rejected one, or a replan behind failures."""
+
+    purpose: PlanPurpose
+    rung: str
+    failed: tuple[NodeId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlanned(Event):
+    """One node arrived while the planner was still writing; it may already run."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanReady(Event):
+    """A plan version passed the compiler and is now the one that runs."""
+
+    plan: Plan
+    purpose: PlanPurpose
+    warnings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRejected(Event):
+    """A plan or patch did not pass the compiler."""
+
+    purpose: PlanPurpose
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeExpanded(Event):
+    """A map node's list became known; one element node is made per item."""
+
+    node_id: NodeId
+    elements: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted(Event):
+    """One attempt of a node began. `rung` is empty for nodes that ask no model."""
+
+    node_id: NodeId
+    attempt: int
+    rung: str
+    plan_version: int
+    input_digest: str
+    samples: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(Event):
+    """A model call's worst case was reserved; written before the call is made."""
+
+    call_id: str
+    node_id: NodeId | None
+    attempt: int
+    role: str
+    rung: str
+    reserved_usd: float
+    reserved_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(Event):
+    """A model call ended and was settled at what it really used."""
+
+    call_id: str
+    node_id: NodeId | None
+    attempt: int
+    rung: str
+    model: str
+    usage: Usage
+    cost_usd: float
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled(Event):
+    """A tool was called, by a worker or by a tool node."""
+
+    node_id: NodeId
+    attempt: int
+    tool: str
+    args: JsonObject
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded(Event):
+    """An attempt ended: `failed` is `None` when its output passed every check."""
+
+    node_id: NodeId
+    attempt: int
+    seconds: float
+    evidence: tuple[Evidence, ...] = ()
+    failed: Failed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Event):
+    """The router decided what follows a failed attempt."""
+
+    node_id: NodeId
+    attempt: int
+    action: Action
+    reason: str
+    rung: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeCommitted(Event):
+    """A node's verified output is durable; nobody downstream sees it before this event is."""
+
+    node_id: NodeId
+    plan_version: int
+    input_digest: str
+    output: Json
+    attempt: int
+    reused: bool = False
+    """Taken from an earlier plan version because the work is unchanged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFailed(Event):
+    """A node has failed for good under this plan version."""
+
+    node_id: NodeId
+    plan_version: int
+    failed: Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSkipped(Event):
+    """A node's condition was false, or it waits on a skipped node."""
+
+    node_id: NodeId
+    plan_version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHeld(Event):
+    """A node waits for a human; its siblings go on."""
+
+    node_id: NodeId
+    reason: str
+    node_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanHeld(Event):
+    """The whole plan waits for a human before anything runs."""
+
+    plan_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalGiven(Event):
+    """A human answered; bound to the digest of what was shown."""
+
+    node_id: NodeId | None
+    """`None` for the plan as a whole."""
+    approved: bool
+    bound_to: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetReached(Event):
+    """A cap was reached: no further call was made that could pass it."""
+
+    limit: str
+    cap: float
+    needed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    """The run ended, or waits for a human (`waiting`)."""
+
+    status: Status
+    output: Json
+    error: str = ""
+
+
+AnyEvent: TypeAlias = (
+    RunStarted
+    | RunResumed
+    | PlanRequested
+    | NodePlanned
+    | PlanReady
+    | PlanRejected
+    | NodeExpanded
+    | AttemptStarted
+    | CallStarted
+    | CallEnded
+    | ToolCalled
+    | AttemptEnded
+    | Decided
+    | NodeCommitted
+    | NodeFailed
+    | NodeSkipped
+    | NodeHeld
+    | PlanHeld
+    | ApprovalGiven
+    | BudgetReached
+    | RunEnded
+)
+
+EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Event]:
+    return TypeAdapter(EVENT_TYPES[name])
+
+
+def encode(event: AnyEvent) -> bytes:
+    """Write an event as JSON, without its type name."""
+    return _adapter(type(event).__name__).dump_json(event)
+
+
+def decode(name: str, payload: bytes | str) -> AnyEvent:
+    """Read an event of type `name` back.
+
+    Raises:
+        KeyError: There is no event type of that name.
+        pydantic.ValidationError: The payload is not one of that type.
+    """
+    return cast(AnyEvent, _adapter(name).validate_json(payload))

@@ -1,0 +1,299 @@
+"""A run seen from its events: one fold serves the result, the screen, `show` and resume."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+
+from planloom.core import events as ev
+from planloom.core.json import Json, JsonObject
+from planloom.core.outcome import Evidence, Failed, Usage
+from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
+from planloom.core.result import (
+    AttemptRecord,
+    DecisionRecord,
+    NodeRecord,
+    NodeState,
+    PendingApproval,
+    RunResult,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class AttemptView:
+    """An attempt as it unfolds."""
+
+    attempt: int
+    rung: str
+    started_at: float
+    model: str = ""
+    ended_at: float | None = None
+    failed: Failed | None = None
+    evidence: tuple[Evidence, ...] = ()
+    usage: Usage = Usage()
+    cost_usd: float = 0.0
+    tool_calls: int = 0
+
+    def record(self) -> AttemptRecord:
+        """Freeze it."""
+        return AttemptRecord(
+            attempt=self.attempt,
+            rung=self.rung,
+            model=self.model,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            ok=self.ended_at is not None and self.failed is None,
+            failure=self.failed.kind.value if self.failed else "",
+            message=self.failed.message if self.failed else "",
+            evidence=self.evidence,
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            tool_calls=self.tool_calls,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class NodeView:
+    """A node as it unfolds."""
+
+    id: NodeId
+    goal: str = ""
+    state: NodeState = "pending"
+    attempts: list[AttemptView] = field(default_factory=list[AttemptView])
+    output: Json = None
+    input_digest: str = ""
+    reason: str = ""
+    plan_version: int = 0
+    started_at: float | None = None
+    ended_at: float | None = None
+    reused: bool = False
+    elements: int | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and calls of all attempts."""
+        return sum((attempt.usage for attempt in self.attempts), Usage())
+
+    @property
+    def cost_usd(self) -> float:
+        """Cost of all attempts."""
+        return sum(attempt.cost_usd for attempt in self.attempts)
+
+    def record(self) -> NodeRecord:
+        """Freeze it."""
+        return NodeRecord(
+            id=self.id,
+            state=self.state,
+            goal=self.goal,
+            attempts=tuple(attempt.record() for attempt in self.attempts),
+            output=self.output,
+            reason=self.reason,
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            plan_version=self.plan_version,
+            reused=self.reused,
+        )
+
+
+class RunView:
+    """Fold events with `apply`; read any field at any time."""
+
+    def __init__(self, events: Iterable[ev.AnyEvent] = ()) -> None:
+        self.run_id = RunId("")
+        self.name = ""
+        self.workflow: JsonObject = {}
+        self.base_dir = ""
+        self.inputs: JsonObject = {}
+        self.rehearsal = False
+        self.status: ev.Status = "running"
+        self.output: Json = None
+        self.error = ""
+        self.started_at = 0.0
+        self.ended_at: float | None = None
+        self.plan: Plan | None = None
+        self.provisional: dict[NodeId, Node] = {}
+        self.warnings: tuple[Finding, ...] = ()
+        self.nodes: dict[NodeId, NodeView] = {}
+        self.decisions: list[DecisionRecord] = []
+        self.usage = Usage()
+        self.cost_usd = 0.0
+        self.replans = 0
+        self.open_calls: dict[str, ev.CallStarted] = {}
+        """Calls that were reserved and never settled: after a crash they count at their worst case."""
+        self.committed: dict[tuple[NodeId, str], ev.NodeCommitted] = {}
+        """Commits by node and input digest: work that is never done again."""
+        self.pending: dict[NodeId | None, PendingApproval] = {}
+        self.approvals: dict[tuple[NodeId | None, str], ev.ApprovalGiven] = {}
+        """Answers by node and the digest that was shown."""
+        for event in events:
+            self.apply(event)
+
+    def node(self, node_id: NodeId) -> NodeView:
+        """Return the view of a node, new if this is the first word of it."""
+        if node_id not in self.nodes:
+            self.nodes[node_id] = NodeView(id=node_id)
+        return self.nodes[node_id]
+
+    def result(self) -> RunResult:
+        """Freeze the run as it stands."""
+        return RunResult(
+            run_id=self.run_id,
+            name=self.name,
+            status=self.status,
+            output=self.output,
+            error=self.error,
+            nodes={node_id: node.record() for node_id, node in self.nodes.items()},
+            decisions=tuple(self.decisions),
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            plan_version=self.plan.version if self.plan else 0,
+            findings=self.warnings,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            rehearsal=self.rehearsal,
+            pending=tuple(self.pending.values()),
+        )
+
+    @singledispatchmethod
+    def apply(self, event: ev.Event) -> None:
+        """Take one event in; events must come in the order they were journaled."""
+
+    @apply.register
+    def _(self, event: ev.RunStarted) -> None:
+        self.run_id, self.name, self.inputs = event.run_id, event.name, event.inputs
+        self.workflow, self.base_dir, self.rehearsal = event.workflow, event.base_dir, event.rehearsal
+        self.started_at = event.at
+
+    @apply.register
+    def _(self, event: ev.RunResumed) -> None:
+        self.status, self.ended_at, self.error = "running", None, ""
+        for node_id in event.interrupted:
+            self.node(node_id).state = "pending"
+
+    @apply.register
+    def _(self, event: ev.NodePlanned) -> None:
+        self.provisional[event.node.id] = event.node
+        self.node(event.node.id).goal = event.node.goal
+
+    @apply.register
+    def _(self, event: ev.PlanRequested) -> None:
+        self.replans += event.purpose == "replan"
+
+    @apply.register
+    def _(self, event: ev.PlanReady) -> None:
+        self.plan, self.warnings = event.plan, event.warnings
+        self.provisional = {}
+        self.pending.pop(None, None)
+        for node_id, node in event.plan.nodes.items():
+            view = self.node(node_id)
+            view.goal, view.plan_version = node.goal, event.plan.version
+            if view.state in ("failed", "removed", "skipped"):
+                view.state, view.reason = "pending", ""
+        for node_id, view in self.nodes.items():
+            base = NodeId(node_id.partition("[")[0])
+            if base not in event.plan.nodes:
+                view.state = "removed"
+
+    @apply.register
+    def _(self, event: ev.NodeExpanded) -> None:
+        view = self.node(event.node_id)
+        view.elements, view.state = event.elements, "running"
+        view.started_at = view.started_at or event.at
+
+    @apply.register
+    def _(self, event: ev.AttemptStarted) -> None:
+        view = self.node(event.node_id)
+        view.state, view.input_digest = "running", event.input_digest
+        view.started_at = view.started_at or event.at
+        view.attempts.append(AttemptView(attempt=event.attempt, rung=event.rung, started_at=event.at))
+
+    def _attempt(self, node_id: NodeId | None, attempt: int) -> AttemptView | None:
+        found = self.nodes.get(node_id) if node_id else None
+        return (
+            next((item for item in reversed(found.attempts) if item.attempt == attempt), None)
+            if found
+            else None
+        )
+
+    @apply.register
+    def _(self, event: ev.CallStarted) -> None:
+        self.open_calls[event.call_id] = event
+
+    @apply.register
+    def _(self, event: ev.CallEnded) -> None:
+        self.open_calls.pop(event.call_id, None)
+        self.usage += event.usage
+        self.cost_usd += event.cost_usd
+        if attempt := self._attempt(event.node_id, event.attempt):
+            attempt.usage += event.usage
+            attempt.cost_usd += event.cost_usd
+            attempt.model = event.model or attempt.model
+
+    @apply.register
+    def _(self, event: ev.ToolCalled) -> None:
+        if attempt := self._attempt(event.node_id, event.attempt):
+            attempt.tool_calls += 1
+
+    @apply.register
+    def _(self, event: ev.AttemptEnded) -> None:
+        if attempt := self._attempt(event.node_id, event.attempt):
+            attempt.ended_at, attempt.failed, attempt.evidence = event.at, event.failed, event.evidence
+
+    @apply.register
+    def _(self, event: ev.Decided) -> None:
+        self.decisions.append(
+            DecisionRecord(
+                node_id=event.node_id,
+                attempt=event.attempt,
+                action=event.action,
+                reason=event.reason,
+                rung=event.rung,
+                at=event.at,
+            )
+        )
+
+    @apply.register
+    def _(self, event: ev.NodeCommitted) -> None:
+        view = self.node(event.node_id)
+        view.state, view.output, view.ended_at = "done", event.output, event.at
+        view.input_digest, view.reused, view.reason = event.input_digest, event.reused, ""
+        view.started_at = view.started_at or event.at
+        self.committed[event.node_id, event.input_digest] = event
+        self.pending.pop(event.node_id, None)
+
+    @apply.register
+    def _(self, event: ev.NodeFailed) -> None:
+        view = self.node(event.node_id)
+        view.state, view.reason, view.ended_at = "failed", event.failed.message, event.at
+
+    @apply.register
+    def _(self, event: ev.NodeSkipped) -> None:
+        view = self.node(event.node_id)
+        view.state, view.reason, view.ended_at = "skipped", event.reason, event.at
+
+    @apply.register
+    def _(self, event: ev.NodeHeld) -> None:
+        view = self.node(event.node_id)
+        view.state, view.reason = "held", event.reason
+        self.pending[event.node_id] = PendingApproval(
+            node_id=event.node_id, reason=event.reason, bound_to=event.node_digest
+        )
+
+    @apply.register
+    def _(self, event: ev.PlanHeld) -> None:
+        self.pending[None] = PendingApproval(
+            node_id=None, reason="the plan waits for approval", bound_to=event.plan_digest
+        )
+
+    @apply.register
+    def _(self, event: ev.ApprovalGiven) -> None:
+        self.pending.pop(event.node_id, None)
+        self.approvals[event.node_id, event.bound_to] = event
+        if event.node_id:
+            self.node(event.node_id).state = "pending"
+
+    @apply.register
+    def _(self, event: ev.RunEnded) -> None:
+        self.status, self.output, self.error = event.status, event.output, event.error
+        self.ended_at = event.at

@@ -1,0 +1,1 @@
+"""The run: LangGraph shell, scheduler, router, plan patching. The only folder that imports langgraph."""

@@ -1,0 +1,1 @@
+"""The model gateway: rungs, clients, retries, limits, prices, rehearsal."""

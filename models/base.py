@@ -1,0 +1,93 @@
+"""The seam to a model: one request, one reply."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from planloom.core.json import JsonObject
+from planloom.core.outcome import Usage
+
+Role: TypeAlias = Literal["planner", "worker", "judge"]
+Finish: TypeAlias = Literal["stop", "tool_calls", "length", "refusal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A tool call the model asks for. `args` is `None` when its arguments are not a JSON object."""
+
+    id: str
+    name: str
+    args: JsonObject | None
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a dialogue."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    carry: object = None
+    """What the provider wants back unchanged within one tool loop (reasoning items); opaque to everyone else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolOffer:
+    """A tool as a model sees it."""
+
+    name: str
+    description: str
+    parameters: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Everything a model is asked in one call, and who asks."""
+
+    messages: tuple[Message, ...]
+    role: Role
+    node_id: str = ""
+    attempt: int = 1
+    tools: tuple[ToolOffer, ...] = ()
+    schema: JsonObject | None = None
+    """JSON Schema the reply's text must fit; `None` for free text."""
+    schema_name: str = "result"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A model's answer."""
+
+    text: str
+    finish: Finish
+    usage: Usage
+    model: str
+    """The model as the provider names it in the reply."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    carry: object = field(default=None, compare=False)
+
+
+class ChatModel(Protocol):
+    """A rung's model. Any async function of this shape can stand in for one."""
+
+    async def __call__(self, request: Request) -> Reply:
+        """Answer.
+
+        Raises:
+            ModelError: No usable reply.
+        """
+        ...
+
+
+class StreamingModel(ChatModel, Protocol):
+    """A model that can also hand out its text while it is written."""
+
+    def stream(self, request: Request) -> AsyncIterator[str | Reply]:
+        """Yield pieces of text, then the whole `Reply` as the last item.
+
+        Raises:
+            ModelError: The stream broke, or ended without saying why.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""What outlives a step: journal and budget ledger. The only folder that speaks SQL for the engine."""
