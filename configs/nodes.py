@@ -1,24 +1,43 @@
 """A node as people and planners write it, and its way into the plan."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from planloom.configs.units import Seconds
+from planloom.configs.units import Seconds, Words
 from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Grant, Node, NodeId, ToolName
 
 ID_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
-_PATH = r"^output(\.[A-Za-z_]\w*|\[\d+\])*$"
+OutputPath = Annotated[
+    str,
+    StringConstraints(pattern=r"^output(\.[A-Za-z_]\w*|\[\d+\])*$"),
+    Words("a path such as output, output.title or output.rows[0]", "path"),
+]
+"""Where in a node's output: `output`, `output.title`, `output.rows[0]`."""
+
+FunctionRef = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"),
+    Words("a Python function as package.module:function", "`module:function`"),
+]
+"""A Python function, `package.module:function`."""
+
+Variable = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z_]\w{0,63}$"),
+    Words("a name (a letter or _, then letters, digits or _; at most 64)", "variable"),
+]
+"""A name that expressions and code can read."""
 
 
 class Part(BaseModel):
     """Base of a node's parts: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class AgreeSpec(Part):
@@ -28,13 +47,13 @@ class AgreeSpec(Part):
     """Samples at most."""
     quorum: int = Field(default=2, ge=2, le=15)
     """Equal samples that settle it."""
-    path: str = Field(default="output", pattern=_PATH)
+    path: OutputPath = "output"
     """What is compared, as a JSON value: `output`, `output.answer`."""
 
     @model_validator(mode="after")
     def _quorum_fits(self) -> "AgreeSpec":
         if self.quorum > self.samples:
-            raise ValueError(f"quorum {self.quorum} is more than samples {self.samples}")
+            raise ValueError(f"expected a quorum of at most {self.samples} (samples), found {self.quorum}")
         return self
 
 
@@ -47,14 +66,14 @@ class CheckSpec(Part):
     """What to tell the worker when `expr` fails."""
     regex: str | None = None
     """RE2 pattern that the text at `path` must contain."""
-    path: str = Field(default="output", pattern=_PATH)
+    path: OutputPath = "output"
     """For `regex`: where the text is."""
     code: str | None = None
     """Python for the sandbox, with the same names as `expr`; a failing `assert` is the evidence."""
-    load: str | None = Field(default=None, pattern=_PATH)
+    load: OutputPath | None = None
     """For `code`: source code in the output to run first, such as `output.source`."""
-    ref: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    """Python function `package.module:function(output, **with)`; returns true, or a text saying what is wrong."""
+    ref: FunctionRef | None = None
+    """Python `package.module:function(output, **with)`; it returns true, or a text saying what is wrong."""
     args: dict[str, JsonValue] = {}
     """For `ref`: more keyword arguments."""
     agree: AgreeSpec | None = None
@@ -66,9 +85,7 @@ class CheckSpec(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "CheckSpec":
-        kinds = [
-            k for k in ("expr", "regex", "code", "ref", "agree", "judge") if getattr(self, k) is not None
-        ]
+        kinds = [k for k in ("expr", "regex", "code", "ref", "agree", "judge") if getattr(self, k) is not None]
         if len(kinds) != 1:
             found = " and ".join(kinds) or "none"
             raise ValueError(f"expected exactly one of expr, regex, code, ref, agree, judge; found {found}")
@@ -105,9 +122,7 @@ class NodeSpec(Part):
 
     goal: str = ""
     """What to achieve, for a worker that sees nothing else; `${...}` is filled in."""
-    with_: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,63}$")], JsonValue] = Field(
-        default={}, alias="with"
-    )
+    with_: dict[Variable, JsonValue] = Field(default={}, alias="with")
     """Named inputs: literals and `${inputs.x}`, `${nodes.ID.output.PATH}`. Edges are derived from these."""
     needs: tuple[str, ...] = ()
     """Nodes that must be done first although no data flows."""
@@ -130,7 +145,7 @@ class NodeSpec(Part):
     tool: str | None = None
     """Operation to call with the `with` values; no model is asked."""
     code: str | None = None
-    """Python for the sandbox; the `with` names are variables, `result` or the last expression is the output."""
+    """Python for the sandbox; `with` names are variables, `result` or the last expression is the output."""
     model: str | None = None
     """First rung by name."""
     max_calls: int = Field(default=12, ge=1, le=100)
@@ -189,3 +204,47 @@ def _grant(spec: str | GrantSpec) -> Grant:
 def to_nodes(specs: Mapping[str, NodeSpec]) -> dict[NodeId, Node]:
     """Return the plan's nodes in the order they are written."""
     return {NodeId(node_id): spec.to_node(node_id) for node_id, spec in specs.items()}
+
+
+def node_json(node: Node) -> JsonObject:
+    """Return a node as it would be written in YAML, with its `id`; what has its default is left out."""
+    written: JsonObject = {
+        "id": node.id,
+        "goal": node.goal,
+        "tool": node.tool,
+        "code": node.code,
+        "with": dict(node.inputs),
+        "needs": [*node.needs],
+        "when": node.when,
+        "on_skip": node.on_skip if node.on_skip != "skip" else None,
+        "map": node.map,
+        "tools": [_grant_json(grant) for grant in node.tools],
+        "output": dict(node.output) if node.output is not None else None,
+        "checks": [*(_check_json(check) for check in node.checks), *_agree_json(node)],
+        "effort": node.effort if node.effort != "medium" else None,
+        "effect": node.effect if node.effect != "pure" else None,
+        "model": node.model,
+        "timeout": node.timeout_s,
+        "budget_usd": node.max_cost_usd,
+        "approve": node.approve or None,
+    }
+    return {key: value for key, value in written.items() if value not in (None, "", [], {})}
+
+
+def _grant_json(grant: Grant) -> Json:
+    if not grant.args and grant.max_calls is None:
+        return grant.tool
+    out: JsonObject = {"tool": grant.tool, "args": dict(grant.args)}
+    return out if grant.max_calls is None else {**out, "max_calls": grant.max_calls}
+
+
+def _check_json(check: Check) -> Json:
+    fields: JsonObject = {key: value for key, value in asdict(check).items() if value not in (None, "", {})}
+    return {"regex" if key == "pattern" else key: value for key, value in fields.items()}
+
+
+def _agree_json(node: Node) -> list[Json]:
+    agree = node.agree
+    if agree is None:
+        return []
+    return [{"agree": {"samples": agree.samples, "quorum": agree.quorum, "path": agree.path}}]

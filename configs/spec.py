@@ -2,21 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from planloom.configs.nodes import ID_PATTERN, NodeSpec
-from planloom.configs.units import Count, PerMinute, Seconds
+from planloom.configs.nodes import ID_PATTERN, FunctionRef, NodeSpec
+from planloom.configs.units import Count, PerMinute, Seconds, Words
+from planloom.core.json import JsonObject
 
-Name = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=ID_PATTERN),
+    Words("a name (a letter or _, then letters, digits, _ or -; at most 64)", "name"),
+]
 """A letter or underscore, then letters, digits, `_` or `-`; at most 64."""
 
 
 class Spec(BaseModel):
     """Base of all parts: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class PriceSpec(Spec):
@@ -50,10 +53,14 @@ class RungSpec(Spec):
     """One rung: a model and how to reach it."""
 
     model: str = Field(min_length=1)
-    """`provider:name`. `openai:` is any server that speaks OpenAI's API (see `base_url`); `rehearsal:` is scripted."""
+    """`openai:NAME`, any server that speaks OpenAI's API (see `base_url`), or `rehearsal:NAME`, scripted."""
     base_url: str | None = None
     """Server, with its `/v1`; left out, `OPENAI_BASE_URL` or OpenAI's own."""
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z_]\w{0,63}$"),
+        Words("the name of an environment variable", "variable", hide=True),
+    ] = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key; never the key itself."""
     api: Literal["chat", "responses"] = "chat"
     """Chat Completions or Responses."""
@@ -94,7 +101,7 @@ class HttpSpec(Spec):
     base_url: str | None = None
     """Prefix of relative URLs; its host is allowed."""
     allow: tuple[str, ...] = ()
-    """`METHOD /path*` on the base URL, or `METHOD https://host/path*`; `GET` is meant when no method is named."""
+    """`METHOD /path*` on the base URL, or `METHOD https://host/path*`; `GET` where no method is named."""
     headers: dict[str, str] = {}
     """Sent with every request; take secrets from `${env:NAME}`."""
     max_bytes: Count = 1_000_000
@@ -116,7 +123,7 @@ class PythonSpec(Spec):
     """Python in the sandbox."""
 
     box: Literal["auto", "monty", "cpython"] = "auto"
-    """`monty` needs only pip; `cpython` has the installed libraries and needs Linux; `auto` picks from the imports."""
+    """`monty` runs anywhere; `cpython` has the installed libraries, on Linux; `auto` picks by the imports."""
     max_memory_mb: Count = 512
     """Memory of one run, in MiB."""
 
@@ -132,7 +139,7 @@ class ToolSpec(Spec):
     """HTTP: `.get`, and with other methods in `allow` also `.request`."""
     sql: SqlSpec | str | None = None
     """A database: `.query`, `.schema`, and with `access: write` also `.execute`."""
-    ref: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    ref: FunctionRef | None = None
     """A Python function with type hints, `package.module:function`."""
     access: Literal["read", "write"] = "read"
     """What files and sql may do."""
@@ -168,6 +175,12 @@ class VoteSpec(Spec):
     """Samples at most."""
     quorum: int = Field(default=2, ge=2, le=15)
     """Equal samples that settle it."""
+
+    @model_validator(mode="after")
+    def _quorum_fits(self) -> "VoteSpec":
+        if self.quorum > self.samples:
+            raise ValueError(f"expected a quorum of at most {self.samples} (samples), found {self.quorum}")
+        return self
 
 
 class RouteSpec(Spec):
@@ -220,6 +233,17 @@ class InputSpec(Spec):
     def required(self) -> bool:
         """Whether the caller must give it."""
         return "default" not in self.model_fields_set
+
+    def as_schema(self) -> JsonObject:
+        """Return the JSON Schema a given value must fit."""
+        schema: JsonObject = {"type": self.type}
+        if self.enum is not None:
+            schema["enum"] = list(self.enum)
+        if self.items is not None:
+            schema["items"] = self.items
+        if self.properties is not None:
+            schema["properties"] = dict[str, JsonValue](self.properties)
+        return schema
 
 
 class WorkflowSpec(Spec):

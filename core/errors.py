@@ -72,10 +72,12 @@ class ToolError(NodeError):
 class ModelError(NodeError):
     """A model call gave no usable reply, after the gateway's own retries."""
 
-    def __init__(self, rung: str, kind: "FailureKind", message: str) -> None:
+    def __init__(self, rung: str, kind: "FailureKind", message: str, *, billed: bool = False) -> None:
         self.rung = rung
         self.kind = kind
         self.message = message
+        self.billed = billed
+        """The provider may have billed the call although its reply was lost."""
         super().__init__(f"model {rung!r}: {message}")
 
 

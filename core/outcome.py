@@ -1,6 +1,6 @@
 """What came of an attempt: values, because the router must look at them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -94,8 +94,6 @@ class Failed:
     """What was rejected, when there was something to reject."""
     code: str = ""
     """For `cannot`: missing_input, missing_tool, contradiction or other."""
-    retry_after_s: float | None = None
-    facts: JsonObject = field(default_factory=dict)
 
 
 Outcome: TypeAlias = Done | Failed

@@ -21,7 +21,7 @@ class Grant:
     """Leave to call one tool, or all operations of one tool source."""
 
     tool: ToolName
-    args: Mapping[str, Json] = field(default_factory=dict)
+    args: Mapping[str, Json] = field(default_factory=dict[str, Json])
     """Arguments fixed by the plan; the model cannot set or change them."""
     max_calls: int | None = None
     """Calls in one attempt at most; `None` leaves it to the worker's own bound."""
@@ -34,7 +34,7 @@ class Node:
     id: NodeId
     goal: str = ""
     kind: Kind = "worker"
-    inputs: Mapping[str, Json] = field(default_factory=dict)
+    inputs: Mapping[str, Json] = field(default_factory=dict[str, Json])
     """The `with` block: named values, with `${...}` references not yet resolved."""
     needs: tuple[NodeId, ...] = ()
     """Extra ordering without data."""

@@ -25,11 +25,12 @@ class AttemptView:
     attempt: int
     rung: str
     started_at: float
+    input_digest: str = ""
     model: str = ""
     ended_at: float | None = None
     failed: Failed | None = None
     evidence: tuple[Evidence, ...] = ()
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     cost_usd: float = 0.0
     tool_calls: int = 0
 
@@ -126,6 +127,9 @@ class RunView:
         self.pending: dict[NodeId | None, PendingApproval] = {}
         self.approvals: dict[tuple[NodeId | None, str], ev.ApprovalGiven] = {}
         """Answers by node and the digest that was shown."""
+        self.active_s = 0.0
+        """Seconds the run was worked on, pauses between processes left out."""
+        self._last_at = 0.0
         for event in events:
             self.apply(event)
 
@@ -155,32 +159,39 @@ class RunView:
             pending=tuple(self.pending.values()),
         )
 
-    @singledispatchmethod
-    def apply(self, event: ev.Event) -> None:
+    def apply(self, event: ev.AnyEvent) -> None:
         """Take one event in; events must come in the order they were journaled."""
+        if not isinstance(event, ev.RunStarted | ev.RunResumed):
+            self.active_s += max(0.0, event.at - self._last_at)
+        self._last_at = event.at
+        self._fold(event)
 
-    @apply.register
+    @singledispatchmethod
+    def _fold(self, event: ev.Event) -> None:
+        """Events that change nothing here fall through to this."""
+
+    @_fold.register
     def _(self, event: ev.RunStarted) -> None:
         self.run_id, self.name, self.inputs = event.run_id, event.name, event.inputs
         self.workflow, self.base_dir, self.rehearsal = event.workflow, event.base_dir, event.rehearsal
         self.started_at = event.at
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.RunResumed) -> None:
         self.status, self.ended_at, self.error = "running", None, ""
         for node_id in event.interrupted:
             self.node(node_id).state = "pending"
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.NodePlanned) -> None:
         self.provisional[event.node.id] = event.node
         self.node(event.node.id).goal = event.node.goal
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.PlanRequested) -> None:
         self.replans += event.purpose == "replan"
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.PlanReady) -> None:
         self.plan, self.warnings = event.plan, event.warnings
         self.provisional = {}
@@ -195,32 +206,31 @@ class RunView:
             if base not in event.plan.nodes:
                 view.state = "removed"
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.NodeExpanded) -> None:
         view = self.node(event.node_id)
         view.elements, view.state = event.elements, "running"
         view.started_at = view.started_at or event.at
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.AttemptStarted) -> None:
         view = self.node(event.node_id)
         view.state, view.input_digest = "running", event.input_digest
         view.started_at = view.started_at or event.at
-        view.attempts.append(AttemptView(attempt=event.attempt, rung=event.rung, started_at=event.at))
+        view.attempts.append(
+            AttemptView(attempt=event.attempt, rung=event.rung, started_at=event.at, input_digest=event.input_digest)
+        )
 
     def _attempt(self, node_id: NodeId | None, attempt: int) -> AttemptView | None:
         found = self.nodes.get(node_id) if node_id else None
-        return (
-            next((item for item in reversed(found.attempts) if item.attempt == attempt), None)
-            if found
-            else None
-        )
+        attempts = reversed(found.attempts) if found else ()
+        return next((item for item in attempts if item.attempt == attempt), None)
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.CallStarted) -> None:
         self.open_calls[event.call_id] = event
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.CallEnded) -> None:
         self.open_calls.pop(event.call_id, None)
         self.usage += event.usage
@@ -230,17 +240,17 @@ class RunView:
             attempt.cost_usd += event.cost_usd
             attempt.model = event.model or attempt.model
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.ToolCalled) -> None:
         if attempt := self._attempt(event.node_id, event.attempt):
             attempt.tool_calls += 1
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.AttemptEnded) -> None:
         if attempt := self._attempt(event.node_id, event.attempt):
             attempt.ended_at, attempt.failed, attempt.evidence = event.at, event.failed, event.evidence
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.Decided) -> None:
         self.decisions.append(
             DecisionRecord(
@@ -253,7 +263,7 @@ class RunView:
             )
         )
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.NodeCommitted) -> None:
         view = self.node(event.node_id)
         view.state, view.output, view.ended_at = "done", event.output, event.at
@@ -262,17 +272,17 @@ class RunView:
         self.committed[event.node_id, event.input_digest] = event
         self.pending.pop(event.node_id, None)
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.NodeFailed) -> None:
         view = self.node(event.node_id)
         view.state, view.reason, view.ended_at = "failed", event.failed.message, event.at
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.NodeSkipped) -> None:
         view = self.node(event.node_id)
         view.state, view.reason, view.ended_at = "skipped", event.reason, event.at
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.NodeHeld) -> None:
         view = self.node(event.node_id)
         view.state, view.reason = "held", event.reason
@@ -280,20 +290,20 @@ class RunView:
             node_id=event.node_id, reason=event.reason, bound_to=event.node_digest
         )
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.PlanHeld) -> None:
         self.pending[None] = PendingApproval(
             node_id=None, reason="the plan waits for approval", bound_to=event.plan_digest
         )
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.ApprovalGiven) -> None:
         self.pending.pop(event.node_id, None)
         self.approvals[event.node_id, event.bound_to] = event
         if event.node_id:
             self.node(event.node_id).state = "pending"
 
-    @apply.register
+    @_fold.register
     def _(self, event: ev.RunEnded) -> None:
         self.status, self.output, self.error = event.status, event.output, event.error
         self.ended_at = event.at

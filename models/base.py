@@ -1,5 +1,6 @@
 """The seam to a model: one request, one reply."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
@@ -9,6 +10,15 @@ from planloom.core.outcome import Usage
 
 Role: TypeAlias = Literal["planner", "worker", "judge"]
 Finish: TypeAlias = Literal["stop", "tool_calls", "length", "refusal"]
+Mode: TypeAlias = Literal["json_schema", "json_object", "tool", "prompt"]
+"""How a reply that must fit a schema is asked for."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def wire_name(name: str) -> str:
+    """Return a tool's name as providers accept it: `files.read` travels as `files__read`."""
+    return _UNSAFE.sub("__", name)[:64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +40,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     carry: object = None
-    """What the provider wants back unchanged within one tool loop (reasoning items); opaque to everyone else."""
+    """What the provider wants back unchanged within one tool loop (reasoning items); opaque to others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +77,21 @@ class Reply:
     """The model as the provider names it in the reply."""
     tool_calls: tuple[ToolCall, ...] = ()
     carry: object = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worst:
+    """Upper bound of one call: what the budget reserves."""
+
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    """`None` when the price is not known."""
+
+    @property
+    def tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
 
 
 class ChatModel(Protocol):

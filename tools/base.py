@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Effect, ToolName
@@ -29,3 +30,23 @@ class Tool:
     """Calls under way at the same time, over all runs of the engine."""
     idempotency_parameter: str | None = None
     """Argument that receives a key stable over retries and resumes, for `write` tools that take one."""
+
+
+class Source(Protocol):
+    """One entry under `tools`: where its operations come from."""
+
+    def tools(self) -> tuple[Tool, ...]:
+        """Its operations. Needs no connection; after `open` the descriptions may say more."""
+        ...
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            ConfigError: What the workflow names cannot be opened.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything `open` took. Called once, also when `open` failed."""
+        ...

@@ -1,0 +1,149 @@
+"""The verifier: runs a node's checks on its output and returns evidence, not opinion."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import re2
+
+from planloom.agents.judge import judge
+from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.expr import ExprError, evaluate
+from planloom.core.json import Json
+from planloom.core.outcome import Evidence
+from planloom.core.refs import RefError, as_text, read_path, walk
+from planloom.models.base import ChatModel
+from planloom.tools.sandbox import Sandbox
+
+CODE_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """An output that wants to be accepted, and what its checks may look at."""
+
+    node_id: str
+    attempt: int
+    goal: str
+    output: Json
+    values: Mapping[str, Json]
+    """The node's `with` values, filled in, and `item` and `index` in a map."""
+    inputs: Mapping[str, Json]
+    """The run's inputs."""
+
+    @property
+    def names(self) -> dict[str, Json]:
+        """The names that expressions and code see."""
+        return {"inputs": dict(self.inputs), **self.values, "output": self.output}
+
+
+class Verifier:
+    """Runs checks.
+
+    Args:
+        sandbox: Where code checks run.
+        load: Finds the Python function that a `ref` check names.
+        judges: Returns the model of a rung for `judge` checks, `None` for the last of the ladder.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        load: Callable[[str], Callable[..., object]],
+        judges: Callable[[str | None], ChatModel],
+    ) -> None:
+        self._sandbox = sandbox
+        self._load = load
+        self._judges = judges
+
+    async def verify(self, claim: Claim, checks: Sequence[Check]) -> tuple[Evidence, ...]:
+        """Run the checks in order, up to and including the first that fails.
+
+        Raises:
+            ModelError: A judging model gave no usable reply.
+            BudgetExceeded: A judging call does not fit the budget.
+            ToolError: The sandbox a code check needs is not to be had here.
+        """
+        found: list[Evidence] = []
+        for check in checks:
+            found.append(await self._one(claim, check))
+            if not found[-1].passed:
+                break
+        return tuple(found)
+
+    async def _one(self, claim: Claim, check: Check) -> Evidence:
+        match check:
+            case ExprCheck():
+                return check_expr(check, claim)
+            case RegexCheck():
+                return check_regex(check, claim)
+            case CodeCheck():
+                return await self._code(check, claim)
+            case FunctionCheck():
+                return await self._function(check, claim)
+            case JudgeCheck():
+                model = self._judges(check.model)
+                return await judge(
+                    check.judge, claim.goal, claim.output, model, node_id=claim.node_id, attempt=claim.attempt
+                )
+
+    async def _code(self, check: CodeCheck, claim: Claim) -> Evidence:
+        code, offset = check.code, 0
+        if check.load is not None:
+            try:
+                source = walk(claim.output, read_path(check.load), check.load)
+            except RefError as exc:
+                return Evidence(check="code", passed=False, expected=f"source code at {check.load}", found=str(exc))
+            loaded = as_text(source).rstrip() + "\n"
+            code, offset = loaded + check.code, loaded.count("\n")
+        result = await self._sandbox.run(code, claim.names, timeout_s=CODE_TIMEOUT_S)
+        failed = bool(result.error) or result.value is False
+        where = ""
+        if result.line:
+            inside = result.line > offset
+            where = f"check line {result.line - offset}" if inside else f"{check.load} line {result.line}"
+        line = check.code.splitlines()[result.line - offset - 1].strip() if result.line > offset else ""
+        return Evidence(
+            check="code",
+            passed=not failed,
+            expected=line or check.code.strip()[:200],
+            found=(result.error or json.dumps(result.value, ensure_ascii=False)[:300]),
+            where=where,
+        )
+
+    async def _function(self, check: FunctionCheck, claim: Claim) -> Evidence:
+        name = f"ref: {check.ref}"
+        arguments = {**claim.values, **check.args}
+        try:
+            function = self._load(check.ref)
+            if inspect.iscoroutinefunction(function):
+                verdict: object = await function(claim.output, **arguments)
+            else:
+                verdict = await asyncio.to_thread(function, claim.output, **arguments)
+        except Exception as exc:
+            return Evidence(check=name, passed=False, expected="true", found=f"{type(exc).__name__}: {exc}"[:500])
+        found = "" if verdict is True else str(verdict)[:500]
+        return Evidence(check=name, passed=verdict is True, expected="true", found=found)
+
+
+def check_expr(check: ExprCheck, claim: Claim) -> Evidence:
+    """Evaluate a boolean expression; the evidence shows the values it read."""
+    try:
+        passed = bool(evaluate(check.expr, claim.names))
+        found = "true" if passed else f"false, with output {json.dumps(claim.output, ensure_ascii=False)[:300]}"
+    except ExprError as exc:
+        passed, found = False, str(exc)[:500]
+    return Evidence(check=f"expr: {check.expr}", passed=passed, expected=check.message or check.expr, found=found)
+
+
+def check_regex(check: RegexCheck, claim: Claim) -> Evidence:
+    """Look for a pattern in the text at a path of the output."""
+    name = f"regex: {check.pattern}"
+    try:
+        text = as_text(walk(claim.output, read_path(check.path), check.path))
+    except RefError as exc:
+        return Evidence(check=name, passed=False, expected=f"text at {check.path}", found=str(exc))
+    passed = re2.search(check.pattern, text) is not None
+    return Evidence(check=name, passed=passed, expected=check.pattern, found=text[:300], where=check.path)

@@ -1,0 +1,252 @@
+"""The worker: one piece of work, a bounded tool loop, a result that fits its schema."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jsonschema import Draft202012Validator
+
+from planloom.agents.prompting import block, clip, prompt, section
+from planloom.core.errors import ToolError
+from planloom.core.json import Json, JsonObject
+from planloom.core.outcome import Done, Evidence, Failed, FailureKind, Outcome
+from planloom.models.base import ChatModel, Message, Reply, Request, ToolCall, ToolOffer
+from planloom.models.text import extract_json
+
+MAX_PARALLEL_TOOL_CALLS = 16
+_RESULT_CHARS = 40_000
+_CANNOT_CODES = ("missing_input", "missing_tool", "contradiction", "other")
+_CANNOT: JsonObject = {
+    "anyOf": [
+        {"type": "null"},
+        {
+            "type": "object",
+            "properties": {"code": {"enum": list(_CANNOT_CODES)}, "reason": {"type": "string"}},
+            "required": ["code", "reason"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+class Tools(Protocol):
+    """What one node may call in one attempt."""
+
+    @property
+    def offers(self) -> tuple[ToolOffer, ...]:
+        """The tools as the model sees them."""
+        ...
+
+    async def call(self, name: str, args: JsonObject) -> Json:
+        """Call one.
+
+        Raises:
+            ToolError: It is not granted, its arguments are wrong, or it failed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One piece of work, filled in: no references are left."""
+
+    node_id: str
+    attempt: int
+    goal: str
+    inputs: Mapping[str, Json]
+    schema: JsonObject | None
+    """JSON Schema of the result; `None` for plain text."""
+    evidence: tuple[Evidence, ...] = ()
+    """What was found wrong with the last attempt; its transcript is not passed on."""
+    rejected: Json = None
+    """The last attempt's output, when a check rejected it."""
+    max_calls: int = 12
+
+
+async def work(task: Task, model: ChatModel, tools: Tools, *, repairs: int) -> Outcome:
+    """Do one piece of work and return its result, not yet checked beyond its schema.
+
+    Args:
+        task: The work.
+        model: Who does it.
+        tools: What it may call.
+        repairs: Rounds in which a reply that does not fit its schema goes back in the same dialogue.
+
+    Raises:
+        ModelError: The model gave no usable reply.
+        BudgetExceeded: The next call does not fit the budget.
+    """
+    dialogue = _Dialogue(task, tools, repairs)
+    for _ in range(task.max_calls):
+        outcome = await dialogue.answer(await model(dialogue.request()))
+        if outcome is not None:
+            return outcome
+    return Failed(kind=FailureKind.CHECK, message=f"no result after {task.max_calls} model calls")
+
+
+class _Dialogue:
+    """The messages of one attempt, and what each reply leads to."""
+
+    def __init__(self, task: Task, tools: Tools, repairs: int) -> None:
+        self._task = task
+        self._tools = tools
+        self._repairs = repairs
+        self._continued = False
+        self._schema = envelope(task.schema) if task.schema is not None else None
+        self._messages = [Message(role="system", text=prompt("worker")), Message(role="user", text=_brief(task))]
+
+    def request(self) -> Request:
+        return Request(
+            messages=tuple(self._messages),
+            role="worker",
+            node_id=self._task.node_id,
+            attempt=self._task.attempt,
+            tools=self._tools.offers,
+            schema=self._schema,
+        )
+
+    async def answer(self, reply: Reply) -> Outcome | None:
+        """Take a reply in; return the outcome, or `None` when the dialogue goes on."""
+        if reply.finish == "refusal":
+            return Failed(kind=FailureKind.REFUSAL, message=reply.text[:500] or "the model refused")
+        if reply.finish == "length":
+            return self._too_long(reply)
+        calls, carry = reply.tool_calls, reply.carry
+        self._messages.append(Message(role="assistant", text=reply.text, tool_calls=calls, carry=carry))
+        if calls:
+            self._messages += await _call_tools(calls, self._tools)
+            return None
+        outcome = read_result(reply.text, self._task.schema)
+        if not isinstance(outcome, Failed) or outcome.kind is FailureKind.CANNOT or not self._repairs:
+            return outcome
+        self._repairs -= 1
+        self._messages.append(Message(role="user", text=_repair(outcome)))
+        return None
+
+    def _too_long(self, reply: Reply) -> Outcome | None:
+        """Ask once for a shorter reply; a tool call that was cut off is never made."""
+        if self._continued:
+            return Failed(kind=FailureKind.LENGTH, message="the reply was cut off at its cap twice")
+        self._continued = True
+        self._messages += [Message(role="assistant", text=reply.text or "..."), Message(role="user", text=_TOO_LONG)]
+        return None
+
+
+_TOO_LONG = "That reply was cut off at the length cap. Give the result again, whole and shorter."
+
+
+def _brief(task: Task) -> str:
+    form = (
+        "Reply with one JSON object "
+        '`{"result": RESULT, "cannot": null}`, where RESULT fits this JSON Schema:\n'
+        f"{block(task.schema)}\n"
+        'If it cannot be done: `{"result": null, "cannot": {"code": CODE, "reason": "..."}}` with CODE one of '
+        f"{', '.join(_CANNOT_CODES)}."
+        if task.schema is not None
+        else "Reply with the result as plain text. If it cannot be done, reply with one line "
+        f"`CANNOT CODE: reason` with CODE one of {', '.join(_CANNOT_CODES)}."
+    )
+    earlier = ""
+    if task.evidence:
+        facts: Json = [item.as_json() for item in task.evidence]
+        earlier = f"Found wrong:\n{block(facts)}\n"
+        if task.rejected is not None:
+            earlier += f"The rejected result:\n{block(clip(task.rejected, 4000))}"
+    inputs = block(dict(task.inputs)) if task.inputs else ""
+    return (
+        section("Goal", task.goal)
+        + section("Inputs", inputs)
+        + section("Form of the result", form)
+        + section("Earlier attempt", earlier)
+    ).strip()
+
+
+def envelope(schema: JsonObject) -> JsonObject:
+    """Return the schema of a reply that holds either a result or the reason why there is none."""
+    return {
+        "type": "object",
+        "properties": {"result": {"anyOf": [schema, {"type": "null"}]}, "cannot": _CANNOT},
+        "required": ["result", "cannot"],
+        "additionalProperties": False,
+    }
+
+
+def read_result(text: str, schema: JsonObject | None) -> Outcome:
+    """Read a final reply; a bare result without its envelope is taken as well."""
+    if schema is None:
+        return _read_text(text)
+    try:
+        value = extract_json(text)
+    except ValueError as exc:
+        evidence = Evidence(check="json", passed=False, expected="one JSON object", found=text[:300], where=str(exc))
+        return Failed(kind=FailureKind.UNPARSEABLE, message=f"the reply is not JSON: {exc}", evidence=(evidence,))
+    wrapped = isinstance(value, dict) and bool(value) and set(value) <= {"result", "cannot"}
+    if wrapped and isinstance(value, dict):
+        cannot = value.get("cannot")
+        if isinstance(cannot, dict) and value.get("result") is None:
+            code, reason = str(cannot.get("code", "other")), str(cannot.get("reason", ""))
+            return Failed(kind=FailureKind.CANNOT, message=reason[:500] or code, code=code)
+    candidates = [value["result"], value] if wrapped and isinstance(value, dict) and "result" in value else [value]
+    problems = [schema_evidence(candidate, schema) for candidate in candidates]
+    for candidate, problem in zip(candidates, problems, strict=True):
+        if not problem:
+            return Done(output=candidate)
+    first = problems[0][0]
+    message = f"{first.where}: expected {first.expected}, found {first.found}"
+    return Failed(kind=FailureKind.SCHEMA, message=message, evidence=tuple(problems[0]), output=candidates[0])
+
+
+def _read_text(text: str) -> Outcome:
+    if text.startswith("CANNOT"):
+        head, _, reason = text.partition(":")
+        code = head.removeprefix("CANNOT").strip(" ()") or "other"
+        return Failed(kind=FailureKind.CANNOT, message=reason.strip()[:500] or code, code=code)
+    if not text.strip():
+        return Failed(kind=FailureKind.UNPARSEABLE, message="the reply is empty")
+    return Done(output=text.strip())
+
+
+def schema_evidence(value: Json, schema: Mapping[str, Json], limit: int = 5) -> list[Evidence]:
+    """Return what keeps a value from fitting a schema, at most `limit` items; empty when it fits."""
+    found: list[Evidence] = []
+    for error in Draft202012Validator(dict(schema)).iter_errors(value):
+        where = "output" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)
+        expected = f"{error.validator}: {json.dumps(error.validator_value, ensure_ascii=False, default=str)[:200]}"
+        shown = json.dumps(error.instance, ensure_ascii=False, default=str)[:200]
+        found.append(Evidence(check="schema", passed=False, expected=expected, found=shown, where=where))
+        if len(found) == limit:
+            break
+    return found
+
+
+def _repair(failed: Failed) -> str:
+    facts: Json = [item.as_json() for item in failed.evidence]
+    return f"That reply does not fit the form asked for.\n{block(facts)}\nGive the result again, in that form."
+
+
+async def _call_tools(calls: Sequence[ToolCall], tools: Tools) -> list[Message]:
+    """Call what the model asked for, in its order, and return the results as messages."""
+    results: list[Message] = []
+    for index, call in enumerate(calls):
+        if index >= MAX_PARALLEL_TOOL_CALLS:
+            text = f"error: at most {MAX_PARALLEL_TOOL_CALLS} calls in one turn; this one was not made"
+        elif call.args is None:
+            text = "error: the arguments are not a JSON object; the call was not made"
+        else:
+            text = await _call_tool(call.name, call.args, tools)
+        results.append(Message(role="tool", text=text, tool_call_id=call.id))
+    return results
+
+
+async def _call_tool(name: str, args: JsonObject, tools: Tools) -> str:
+    try:
+        value = await tools.call(name, args)
+    except ToolError as exc:
+        return f"error: {exc.message}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return (
+        text
+        if len(text) <= _RESULT_CHARS
+        else f"{text[:_RESULT_CHARS]}... [{len(text) - _RESULT_CHARS} characters cut]"
+    )

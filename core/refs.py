@@ -1,0 +1,207 @@
+"""`${...}` references: how they are written, found and filled in.
+
+Grammar: `${inputs.NAME PATH}`, `${nodes.ID.output PATH}`, `${item PATH}`, `${index}`, where PATH is any
+number of `.name`, `[0]` or `["key"]`. A string that is one reference and nothing else becomes the value
+itself; inside longer text the value is written in as text. `$${` stands for a literal `${`.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from planloom.core.json import Json
+from planloom.core.plan import NodeId
+
+Root: TypeAlias = Literal["inputs", "nodes", "item", "index"]
+Step: TypeAlias = str | int
+
+_OPEN = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_STEP = re.compile(r"""\.([A-Za-z_][\w-]*)|\[(\d+)\]|\["([^"]*)"\]|\['([^']*)'\]""")
+_HEAD = re.compile(r"(inputs|nodes|item|index)\b")
+
+
+class RefError(ValueError):
+    """A reference is malformed, or names what is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One reference: where it starts and the path from there.
+
+    `nodes` references keep the node's id in `node_id`; the path starts after `.output`.
+    """
+
+    root: Root
+    path: tuple[Step, ...]
+    text: str
+    node_id: NodeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What references can see. `nodes` maps a node's id to its committed output."""
+
+    inputs: Mapping[str, Json]
+    nodes: Mapping[NodeId, Json]
+    item: Json = None
+    index: int | None = None
+
+
+def parse_ref(text: str) -> Ref:
+    """Read what stands between `${` and `}`.
+
+    Raises:
+        RefError: It does not follow the grammar.
+    """
+    body = text.strip()
+    head = _HEAD.match(body)
+    if head is None:
+        raise RefError(
+            f"expected ${{inputs...}}, ${{nodes.ID.output...}}, ${{item...}} or ${{index}}, found ${{{text}}}"
+        )
+    root = cast(Root, head[1])
+    path = _steps(body, head.end(), text)
+    if root == "nodes":
+        if len(path) < 2 or not isinstance(path[0], str) or path[1] != "output":
+            raise RefError(f"expected ${{nodes.ID.output}} with a path behind it, found ${{{text}}}")
+        return Ref(root, path[2:], body, NodeId(path[0]))
+    if root == "inputs" and (not path or not isinstance(path[0], str)):
+        raise RefError(f"expected ${{inputs.NAME}}, found ${{{text}}}")
+    if root == "index" and path:
+        raise RefError(f"${{index}} is a number and has no path, found ${{{text}}}")
+    return Ref(root, path, body)
+
+
+def _steps(body: str, start: int, text: str) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    while start < len(body):
+        match = _STEP.match(body, start)
+        if match is None:
+            raise RefError(f'cannot read {body[start:]!r} in ${{{text}}}; expected .name, [0] or ["key"]')
+        steps.append(int(match[2]) if match[2] is not None else match[1] or match[3] or match[4] or "")
+        start = match.end()
+    return tuple(steps)
+
+
+def find_refs(template: object, field: str = "") -> Iterator[tuple[str, Ref]]:
+    """Yield every reference in a template with the dotted field it stands in.
+
+    Raises:
+        RefError: One of them is malformed; the message starts with its field.
+    """
+    if isinstance(template, str):
+        yield from _refs_in(template, field)
+    elif isinstance(template, Mapping):
+        for key, value in cast(Mapping[str, object], template).items():
+            yield from find_refs(value, f"{field}.{key}" if field else key)
+    elif isinstance(template, list | tuple):
+        for index, value in enumerate(cast(list[object], template)):
+            yield from find_refs(value, f"{field}[{index}]")
+
+
+def _refs_in(text: str, field: str) -> Iterator[tuple[str, Ref]]:
+    place = f"{field}: " if field else ""
+    for match in _OPEN.finditer(text):
+        if match[0] == "$${":
+            continue
+        if match[1] is None:
+            raise RefError(f"{place}${{ without a closing }}")
+        try:
+            yield field, parse_ref(match[1])
+        except RefError as exc:
+            raise RefError(f"{place}{exc}") from None
+
+
+def resolve(template: Json, scope: Scope) -> Json:
+    """Fill a template in: every reference is replaced by what it names.
+
+    Raises:
+        RefError: A reference names something that is not there.
+    """
+    if isinstance(template, str):
+        return _fill(template, scope)
+    if isinstance(template, dict):
+        return {key: resolve(value, scope) for key, value in template.items()}
+    if isinstance(template, list):
+        return [resolve(value, scope) for value in template]
+    return template
+
+
+def _fill(text: str, scope: Scope) -> Json:
+    if "${" not in text:
+        return text
+    whole = _OPEN.fullmatch(text)
+    if whole and whole[1] is not None:
+        return look_up(parse_ref(whole[1]), scope)
+
+    def written(match: re.Match[str]) -> str:
+        if match[0] == "$${":
+            return "${"
+        if match[1] is None:
+            raise RefError("${ without a closing }")
+        return as_text(look_up(parse_ref(match[1]), scope))
+
+    return _OPEN.sub(written, text)
+
+
+def as_text(value: Json) -> str:
+    """Write a value into running text: strings as they are, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def look_up(ref: Ref, scope: Scope) -> Json:
+    """Return the value a reference names.
+
+    Raises:
+        RefError: It is not there; the message names the step that failed.
+    """
+    match ref.root:
+        case "inputs":
+            return walk(dict(scope.inputs), ref.path, ref.text)
+        case "nodes":
+            if ref.node_id is None or ref.node_id not in scope.nodes:
+                raise RefError(f"${{{ref.text}}}: node {ref.node_id!r} has no output")
+            return walk(scope.nodes[ref.node_id], ref.path, ref.text)
+        case "item":
+            return walk(scope.item, ref.path, ref.text)
+        case "index":
+            return scope.index
+
+
+def walk(value: Json, path: tuple[Step, ...], text: str) -> Json:
+    """Follow a path into a value. A path into null gives null: a skipped node reads as null throughout.
+
+    Raises:
+        RefError: A step does not exist in what was reached.
+    """
+    for step in path:
+        if value is None:
+            return None
+        if isinstance(value, dict) and str(step) in value:
+            value = value[str(step)]
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            raise RefError(f"${{{text}}}: no {step!r} in {_shape(value)}")
+    return value
+
+
+def _shape(value: Json) -> str:
+    if isinstance(value, dict):
+        names = ", ".join(sorted(value)[:8])
+        return f"an object with {names}" if names else "an empty object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return f"{json.dumps(value, ensure_ascii=False)[:60]}"
+
+
+def read_path(path: str) -> tuple[Step, ...]:
+    """Read a path such as `output.rows[0]`, without its first name.
+
+    Raises:
+        RefError: It does not follow the grammar.
+    """
+    start = re.match(r"[A-Za-z_]\w*", path)
+    return _steps(path, start.end() if start else 0, path)

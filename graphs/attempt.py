@@ -1,0 +1,161 @@
+"""One attempt of one node: ask a worker, call a tool or run code, then check what came out."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from planloom.agents.verifier import Claim, Verifier
+from planloom.agents.worker import Task, schema_evidence, work
+from planloom.core import events as ev
+from planloom.core.check import Agree
+from planloom.core.errors import BudgetExceeded, ModelError, ToolError
+from planloom.core.json import Json, JsonObject
+from planloom.core.outcome import Done, Failed, FailureKind, Outcome
+from planloom.core.plan import Grant, Node
+from planloom.graphs.consensus import sample_until_agreed
+from planloom.graphs.context import Run
+from planloom.graphs.grants import GrantedTools, call_tool
+from planloom.graphs.meter import Meter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A node with every reference filled in: what an attempt works on."""
+
+    node: Node
+    goal: str
+    values: Mapping[str, Json]
+    """The `with` block."""
+    grants: tuple[Grant, ...]
+    local: Mapping[str, Json]
+    """`item` and `index` in a map; else empty."""
+    input_digest: str
+    key: str
+    """Idempotency key: the same on every retry, resume and replan of the same work."""
+
+
+class Attempts:
+    """Makes attempts; every expected failure comes back as a value."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    async def once(self, job: Job, *, attempt: int, rung: str, agree: Agree | None, last: Failed | None) -> Outcome:
+        """Make one attempt and check it.
+
+        Args:
+            job: The work.
+            attempt: Number of the attempt, from 1.
+            rung: Rung that is asked; empty for nodes that ask no model.
+            agree: Samples that must agree; `None` for a single answer.
+            last: The failed attempt before this one, whose evidence is passed on.
+        """
+        deadline = asyncio.timeout(job.node.timeout_s)
+        try:
+            async with deadline:
+                if agree is None:
+                    return await self._checked(job, attempt, rung, last)
+                return await sample_until_agreed(agree, lambda: self._checked(job, attempt, rung, last))
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            return Failed(kind=FailureKind.TIMEOUT, message=f"stopped after {job.node.timeout_s:g} s")
+
+    async def _checked(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
+        try:
+            outcome = await self._produce(job, attempt, rung, last)
+            return await self._verify(job, attempt, outcome) if isinstance(outcome, Done) else outcome
+        except ModelError as exc:
+            return Failed(kind=exc.kind, message=exc.message)
+        except ToolError as exc:
+            return Failed(kind=FailureKind.TOOL, message=str(exc))
+        except BudgetExceeded as exc:
+            return Failed(kind=FailureKind.BUDGET, message=str(exc))
+
+    async def _produce(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
+        match job.node.kind:
+            case "worker":
+                return await self._ask(job, attempt, rung, last)
+            case "tool":
+                return await self._call(job, attempt)
+            case "code":
+                return await self._compute(job)
+
+    async def _ask(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
+        tools = GrantedTools(
+            self._run.toolbox, job.grants, key=job.key, on_call=lambda *call: self._report(job, attempt, *call)
+        )
+        task = Task(
+            node_id=job.node.id,
+            attempt=attempt,
+            goal=job.goal,
+            inputs=job.values,
+            schema=dict(job.node.output) if job.node.output is not None else None,
+            evidence=tuple(item for item in last.evidence if not item.passed) if last else (),
+            rejected=last.output if last else None,
+            max_calls=job.node.max_calls,
+        )
+        return await work(task, self.model(job.node, rung, attempt), tools, repairs=self._run.spec.route.repair)
+
+    async def _call(self, job: Job, attempt: int) -> Outcome:
+        (tool,) = self._run.toolbox.expand(job.node.tool or "")
+        value = await call_tool(
+            self._run.toolbox,
+            tool,
+            dict(job.values),
+            fixed={},
+            key=job.key,
+            on_call=lambda *call: self._report(job, attempt, *call),
+        )
+        return self._fit(job, value)
+
+    async def _compute(self, job: Job) -> Outcome:
+        names = {"inputs": dict(self._run.inputs), **job.local, **job.values}
+        timeout_s = job.node.timeout_s or 60.0
+        result = await self._run.sandbox.run(job.node.code or "", names, timeout_s=timeout_s)
+        if result.error:
+            line = f"line {result.line}: " if result.line else ""
+            return Failed(kind=FailureKind.TOOL, message=f"code: {line}{result.error}")
+        return self._fit(job, result.value)
+
+    def _fit(self, job: Job, value: Json) -> Outcome:
+        """Check what a tool or code returned against the node's schema."""
+        problems = schema_evidence(value, job.node.output) if job.node.output is not None else []
+        if not problems:
+            return Done(output=value)
+        first = problems[0]
+        message = f"{first.where}: expected {first.expected}, found {first.found}"
+        return Failed(kind=FailureKind.SCHEMA, message=message, evidence=tuple(problems), output=value)
+
+    async def _verify(self, job: Job, attempt: int, done: Done) -> Outcome:
+        if not job.node.checks:
+            return done
+        run = self._run
+        verifier = Verifier(
+            run.sandbox, run.load, lambda name: self.model(job.node, name or run.spec.rungs[-1], attempt)
+        )
+        claim = Claim(
+            node_id=job.node.id,
+            attempt=attempt,
+            goal=job.goal,
+            output=done.output,
+            values={**job.local, **job.values},
+            inputs=run.inputs,
+        )
+        evidence = await verifier.verify(claim, job.node.checks)
+        broken = next((item for item in evidence if not item.passed), None)
+        if broken is None:
+            return replace(done, evidence=(*done.evidence, *evidence))
+        message = f"{broken.check}: expected {broken.expected}, found {broken.found}"
+        return Failed(kind=FailureKind.CHECK, message=message, evidence=evidence, output=done.output)
+
+    def model(self, node: Node, rung: str, attempt: int) -> Meter:
+        """Return a rung's model, paid from the node's account."""
+        run = self._run
+        ledger = run.ledger_of(node.id, node.max_cost_usd)
+        return Meter(run.rungs[rung], ledger, run.log, node_id=node.id, attempt=attempt)
+
+    def _report(self, job: Job, attempt: int, tool: str, args: JsonObject, seconds: float, error: str) -> None:
+        self._run.log.note(
+            ev.ToolCalled(node_id=job.node.id, attempt=attempt, tool=tool, args=args, seconds=seconds, error=error)
+        )

@@ -1,0 +1,89 @@
+"""Everything one run needs, gathered once: no module state, no hidden lookups."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from planloom.configs.load import Workflow
+from planloom.configs.spec import WorkflowSpec
+from planloom.core.json import JsonObject
+from planloom.core.plan import NodeId
+from planloom.core.view import RunView
+from planloom.graphs.lint import Facts
+from planloom.models.gateway import Rung
+from planloom.state.ledger import Caps, Ledger
+from planloom.state.log import RunLog
+from planloom.tools.sandbox import Sandbox
+from planloom.tools.toolbox import Toolbox
+
+
+class Slots:
+    """Places for attempts: so many in this run, so many in the process."""
+
+    def __init__(self, run: int, process: asyncio.Semaphore) -> None:
+        self._run = asyncio.Semaphore(run)
+        self._process = process
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[None]:
+        """Hold one place."""
+        async with self._run, self._process:
+            yield
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run's parts."""
+
+    workflow: Workflow
+    inputs: JsonObject
+    log: RunLog
+    ledger: Ledger
+    node_ledgers: dict[NodeId, Ledger]
+    toolbox: Toolbox
+    sandbox: Sandbox
+    rungs: Mapping[str, Rung]
+    slots: Slots
+    facts: Facts
+    load: Callable[[str], Callable[..., object]]
+    """Finds the Python function a `ref` check names."""
+
+    @property
+    def spec(self) -> WorkflowSpec:
+        """The workflow's spec."""
+        return self.workflow.spec
+
+    @property
+    def view(self) -> RunView:
+        """The run as its events tell it."""
+        return self.log.view
+
+    @property
+    def replans_left(self) -> int:
+        """Replans that may still be asked for; 0 where nobody plans."""
+        plans = self.spec.auto or self.spec.planner.model is not None
+        return max(0, self.spec.route.replan - self.view.replans) if plans else 0
+
+    def ledger_of(self, node_id: NodeId | None, max_cost_usd: float | None) -> Ledger:
+        """Return the account a node's calls go to: its own under the run's, when it has a cap of its own."""
+        if node_id is None or max_cost_usd is None:
+            return self.ledger
+        if node_id not in self.node_ledgers:
+            self.node_ledgers[node_id] = Ledger(Caps(usd=max_cost_usd), parent=self.ledger)
+        return self.node_ledgers[node_id]
+
+
+def facts_of(workflow: Workflow, toolbox: Toolbox, *, by_hand: bool) -> Facts:
+    """Return what a plan of this workflow may refer to."""
+    spec = workflow.spec
+    names = {str(name) for name in toolbox.tools} | set(spec.tools) | {str(n).split(".")[0] for n in toolbox.tools}
+    return Facts(
+        inputs=frozenset(spec.inputs),
+        tools={name: tools for name in names if (tools := toolbox.expand(name))},
+        rungs=frozenset(spec.models),
+        max_nodes=10_000 if by_hand else spec.planner.max_nodes,
+        by_hand=by_hand,
+        refs=frozenset(check.ref for node in spec.nodes.values() for check in node.checks if check.ref),
+        hold_writes=spec.planner.approve != "never",
+    )

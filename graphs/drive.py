@@ -1,0 +1,307 @@
+"""A node's way from ready to settled: condition, inputs, attempts, router, commit."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from planloom.core import events as ev
+from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
+from planloom.core.expr import ExprError, evaluate, names_in
+from planloom.core.json import Json, JsonObject, digest
+from planloom.core.outcome import Done, Failed, FailureKind
+from planloom.core.plan import Node, NodeId
+from planloom.core.refs import RefError, Scope, as_text, resolve
+from planloom.graphs.attempt import Attempts, Job
+from planloom.graphs.context import Run
+from planloom.graphs.lint import dependencies
+from planloom.graphs.progress import Progress, take_up
+from planloom.graphs.route import Situation, route
+from planloom.graphs.schedule import Settled
+
+OnReplan: TypeAlias = Callable[[NodeId, Failed], None]
+
+
+class Driver:
+    """Drives the nodes of one run.
+
+    Args:
+        run: The run.
+        on_replan: Told when a node has failed and the router wants the planner to mend the plan.
+    """
+
+    def __init__(self, run: Run, on_replan: OnReplan) -> None:
+        self._run = run
+        self._on_replan = on_replan
+        self._attempts = Attempts(run)
+
+    async def __call__(self, node: Node) -> Settled:
+        """Drive one node whose dependencies have settled well.
+
+        Raises:
+            JournalError: What happened could not be written down.
+        """
+        if reason := self._skipped_need(node):
+            return await self._skip(node, reason)
+        scope = self._scope()
+        try:
+            per_element = node.map is not None and self._names_element(node)
+            if not per_element and not self._wanted(node, scope):
+                return await self._skip(node, f"when: {node.when} is false")
+            if (held := self._held(node)) is not None:
+                return held
+            if node.map is not None:
+                return await self._map(node, scope)
+            job = self._job(node, scope)
+        except (RefError, ExprError) as exc:
+            return self._fail_on_input(node, node, exc)
+        return await self._work(job)
+
+    def _scope(self) -> Scope:
+        nodes = {node_id: view.output for node_id, view in self._run.view.nodes.items()}
+        return Scope(inputs=self._run.inputs, nodes=nodes)
+
+    def _skipped_need(self, node: Node) -> str:
+        """Say which skipped node takes this one with it; empty when none does."""
+        plan_nodes = self._run.view.plan.nodes if self._run.view.plan else self._run.view.provisional
+        for need in dependencies(node):
+            view, planned = self._run.view.nodes.get(need), plan_nodes.get(need)
+            if view and view.state == "skipped" and planned and planned.on_skip == "skip":
+                return f"{need} was skipped"
+        return ""
+
+    @staticmethod
+    def _names_element(node: Node) -> bool:
+        return node.when is not None and bool(names_in(node.when) & {"item", "index"})
+
+    def _wanted(self, node: Node, scope: Scope) -> bool:
+        if node.when is None:
+            return True
+        nodes: JsonObject = {node_id: {"output": output} for node_id, output in scope.nodes.items()}
+        names: JsonObject = {"inputs": dict(scope.inputs), "nodes": nodes}
+        if scope.index is not None:
+            names.update(item=scope.item, index=scope.index)
+        return bool(evaluate(node.when, names))
+
+    def _held(self, node: Node) -> Settled | None:
+        """Hold a node that needs an approval it does not have."""
+        if not node.approve:
+            return None
+        answer = self._run.view.approvals.get((node.id, node.digest))
+        if answer is None:
+            self._run.log.note(
+                ev.NodeHeld(node_id=node.id, reason=f"{node.effect} node waits for approval", node_digest=node.digest)
+            )
+            return Settled.HELD
+        if answer.approved:
+            return None
+        self._fail(node, Failed(kind=FailureKind.DENIED, message=answer.note or "a human rejected it"))
+        return Settled.FAILED
+
+    async def _skip(self, node: Node, reason: str) -> Settled:
+        await self._run.log.commit(ev.NodeSkipped(node_id=node.id, plan_version=self._version, reason=reason))
+        return Settled.SKIPPED
+
+    def _fail_on_input(self, node: Node, tried: Node, exc: Exception) -> Settled:
+        """Route a node whose inputs or condition could not be worked out from what was committed."""
+        progress = Progress(rungs=(), agree=None)
+        progress.failed(Failed(kind=FailureKind.INPUT, message=str(exc)))
+        decision = self._decide(tried, Failed(kind=FailureKind.INPUT, message=str(exc)), progress)
+        return self._give_up(node, tried, progress, decision)
+
+    @property
+    def _version(self) -> int:
+        return self._run.view.plan.version if self._run.view.plan else 0
+
+    def _job(self, node: Node, scope: Scope) -> Job:
+        """Fill a node in.
+
+        Raises:
+            RefError: A reference names what is not there.
+        """
+        values = {name: resolve(value, scope) for name, value in node.inputs.items()}
+        grants = tuple(
+            replace(grant, args={name: resolve(value, scope) for name, value in grant.args.items()})
+            for grant in node.tools
+        )
+        goal = as_text(resolve(node.goal, scope))
+        local: JsonObject = {} if scope.index is None else {"item": scope.item, "index": scope.index}
+        fixed: Json = [dict(grant.args) for grant in grants]
+        input_digest = digest([node.digest, values, goal, fixed, local])
+        key = digest([self._run.log.run_id, node.id, values, local])
+        return Job(node=node, goal=goal, values=values, grants=grants, local=local, input_digest=input_digest, key=key)
+
+    async def _map(self, node: Node, scope: Scope) -> Settled:
+        """Run a map node: one element node per item, all at once, each with its own attempts."""
+        items = resolve(node.map, scope)
+        if not isinstance(items, list):
+            raise RefError(f"map: expected a list, found {as_text(items)[:100]}")
+        self._run.log.note(ev.NodeExpanded(node_id=node.id, elements=len(items)))
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._element(node, replace(scope, item=item, index=index)))
+                for index, item in enumerate(items)
+            ]
+        if broken := next((settled for task in tasks if (settled := task.result()) is not None), None):
+            return broken
+        outputs: Json = [self._run.view.nodes[_element_id(node, index)].output for index in range(len(items))]
+        input_digest = digest([node.digest, items])
+        await self._commit(node, input_digest, outputs, attempt=0)
+        return Settled.DONE
+
+    async def _element(self, node: Node, scope: Scope) -> Settled | None:
+        """Drive one element; return how it ended when that keeps the map from being done."""
+        element = replace(node, id=_element_id(node, scope.index or 0), map=None, approve=False)
+        try:
+            if self._names_element(element) and not self._wanted(element, scope):
+                await self._skip(element, f"when: {node.when} is false")
+                return None
+            settled = await self._work(self._job(element, scope), owner=node)
+        except (RefError, ExprError) as exc:
+            settled = self._fail_on_input(node, element, exc)
+        if settled is Settled.FAILED:
+            view = self._run.view.nodes[element.id]
+            failed = Failed(kind=FailureKind.INPUT, message=f"{element.id}: {view.reason}")
+            self._fail(node, failed)
+        return None if settled is Settled.DONE else settled
+
+    async def _work(self, job: Job, owner: Node | None = None) -> Settled:
+        """Make attempts until the node is done or the router gives up."""
+        node = job.node
+        done = self._run.view.committed.get((node.id, job.input_digest))
+        if done is not None:
+            if self._run.view.nodes[node.id].state != "done":
+                await self._commit(node, job.input_digest, done.output, attempt=done.attempt, reused=True)
+            return Settled.DONE
+        progress = take_up(node, job.input_digest, self._run)
+        while True:
+            if progress.decision is not None and not self._go_on(node, progress, progress.decision):
+                return self._give_up(owner or node, node, progress, progress.decision)
+            outcome = await self._attempt(job, progress)
+            if isinstance(outcome, Done):
+                await self._commit(node, job.input_digest, outcome.output, attempt=progress.attempt)
+                return Settled.DONE
+            progress.failed(outcome)
+            progress.decision = self._decide(node, outcome, progress)
+
+    def _go_on(self, node: Node, progress: Progress, decision: Decision) -> bool:
+        """Carry out a decision that leads to another attempt; tell whether it does."""
+        match decision:
+            case Retry() | Vote() | Promote():
+                progress.carry_out(decision)
+                return True
+            case Ask():
+                answer = self._run.view.approvals.get((node.id, _ask_digest(node, progress)))
+                return answer is not None and answer.approved
+            case Replan() | Stop():
+                return False
+
+    async def _attempt(self, job: Job, progress: Progress) -> Done | Failed:
+        progress.attempt += 1
+        async with self._run.slots.take():
+            started = ev.AttemptStarted(
+                node_id=job.node.id,
+                attempt=progress.attempt,
+                rung=progress.rung_name,
+                plan_version=self._version,
+                input_digest=job.input_digest,
+                samples=progress.agree.samples if progress.agree else 1,
+            )
+            if job.node.effect == "write":
+                await self._run.log.commit(started)
+            else:
+                self._run.log.note(started)
+            begun = time.monotonic()
+            outcome = await self._attempts.once(
+                job,
+                attempt=progress.attempt,
+                rung=progress.rung_name,
+                agree=progress.agree if progress.rungs else None,
+                last=progress.last,
+            )
+        self._run.log.note(
+            ev.AttemptEnded(
+                node_id=job.node.id,
+                attempt=progress.attempt,
+                seconds=time.monotonic() - begun,
+                evidence=outcome.evidence,
+                failed=outcome if isinstance(outcome, Failed) else None,
+            )
+        )
+        return outcome
+
+    def _decide(self, node: Node, failed: Failed, progress: Progress) -> Decision:
+        decision = route(
+            Situation(
+                kind=failed.kind,
+                message=failed.message,
+                policy=self._run.spec.route,
+                rungs=progress.rungs,
+                rung=progress.rung,
+                failures_on_rung=progress.failures_on_rung,
+                voted=progress.voted or progress.agree is not None,
+                repeatable=node.kind != "code",
+                replans_left=self._run.replans_left,
+            )
+        )
+        self._note_decision(node, progress.attempt, decision)
+        return decision
+
+    def _note_decision(self, node: Node, attempt: int, decision: Decision) -> None:
+        action: dict[type[Decision], ev.Action] = {
+            Retry: "retry",
+            Vote: "vote",
+            Promote: "promote",
+            Replan: "replan",
+            Ask: "ask",
+            Stop: "stop",
+        }
+        self._run.log.note(
+            ev.Decided(
+                node_id=node.id,
+                attempt=attempt,
+                action=action[type(decision)],
+                reason=decision.reason,
+                rung=decision.rung if isinstance(decision, Promote) else "",
+            )
+        )
+
+    def _give_up(self, node: Node, tried: Node, progress: Progress, decision: Decision) -> Settled:
+        """Carry out a decision that ends the attempts; `tried` is an element where `node` is a map."""
+        failed = progress.last or Failed(kind=FailureKind.INTERRUPTED, message="interrupted")
+        if isinstance(decision, Ask):
+            bound_to = _ask_digest(tried, progress)
+            if (tried.id, bound_to) not in self._run.view.approvals:
+                self._run.log.note(ev.NodeHeld(node_id=tried.id, reason=decision.reason, node_digest=bound_to))
+                return Settled.HELD
+            failed = Failed(kind=FailureKind.DENIED, message=f"a human rejected another try: {failed.message}")
+        self._fail(tried, failed)
+        if isinstance(decision, Replan):
+            self._on_replan(node.id, failed)
+        return Settled.FAILED
+
+    def _fail(self, node: Node, failed: Failed) -> None:
+        self._run.log.note(ev.NodeFailed(node_id=node.id, plan_version=self._version, failed=failed))
+
+    async def _commit(self, node: Node, input_digest: str, output: Json, *, attempt: int, reused: bool = False) -> None:
+        """Make an output durable; only then may anyone downstream see it."""
+        await self._run.log.commit(
+            ev.NodeCommitted(
+                node_id=node.id,
+                plan_version=self._version,
+                input_digest=input_digest,
+                output=output,
+                attempt=attempt,
+                reused=reused,
+            )
+        )
+
+
+def _element_id(node: Node, index: int) -> NodeId:
+    return NodeId(f"{node.id}[{index}]")
+
+
+def _ask_digest(node: Node, progress: Progress) -> str:
+    """What an answer to a question about this attempt is bound to."""
+    return digest([node.digest, progress.attempt])

@@ -1,0 +1,101 @@
+"""What a plan will take, worked out before a token is spent: calls and cost for each node."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from planloom.configs.load import Workflow
+from planloom.configs.nodes import to_nodes
+from planloom.core.errors import PlanError
+from planloom.core.plan import Finding, Node, NodeId, Plan
+from planloom.graphs.compile import compile_plan
+from planloom.graphs.lint import Facts
+from planloom.graphs.progress import ladder_of
+from planloom.models.gateway import Rung
+
+_PROMPT_TOKENS = 350
+_REPLY_TOKENS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Range for one node: one clean attempt at its first rung, up to the last rung with every call used."""
+
+    calls_low: int
+    calls_high: int
+    usd_low: float | None
+    """`None` when a price is not known."""
+    usd_high: float | None
+    rung: str
+    """First rung; empty for a node that asks no model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A workflow that may run. `plan` is `None` when a planner will write it."""
+
+    plan: Plan | None
+    findings: tuple[Finding, ...]
+    edges: Mapping[NodeId, frozenset[NodeId]]
+    estimates: Mapping[NodeId, Estimate]
+
+
+def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) -> Checked:
+    """Compile a workflow's own plan and estimate it.
+
+    Raises:
+        PlanError: It must not run.
+    """
+    spec = workflow.spec
+    _check_prices(workflow, rungs)
+    if spec.auto:
+        if spec.planner_rung is None:
+            message = "a planner needs a model; there is none under `models`"
+            raise PlanError([Finding(code="unknown_model", field="models", message=message)])
+        return Checked(plan=None, findings=(), edges={}, estimates={})
+    compiled = compile_plan(to_nodes(spec.nodes).values(), spec.output, facts)
+    estimates = {node.id: estimate(node, spec.rungs, rungs) for node in compiled.plan.nodes.values()}
+    least = sum(item.usd_low or 0.0 for item in estimates.values())
+    if spec.budget.usd is not None and least > spec.budget.usd:
+        message = f"the cheapest course of this plan costs about {least:.4f} USD; the cap is {spec.budget.usd:g}"
+        raise PlanError([Finding(code="over_budget", field="budget.usd", message=message)])
+    return Checked(plan=compiled.plan, findings=compiled.warnings, edges=compiled.deps, estimates=estimates)
+
+
+def _check_prices(workflow: Workflow, rungs: Mapping[str, Rung]) -> None:
+    """A money cap means nothing where a price is not known.
+
+    Raises:
+        PlanError: A rung's price is not known and there is a money cap.
+    """
+    spec = workflow.spec
+    capped = spec.budget.usd is not None or any(node.budget_usd for node in spec.nodes.values())
+    findings = [
+        Finding(
+            code="no_price",
+            field=f"models.{name}.model",
+            message=f"no price is known for {rung.model!r}, and there is a money cap; set `price`",
+        )
+        for name, rung in rungs.items()
+        if capped and rung.price is None
+    ]
+    if findings:
+        raise PlanError(findings)
+
+
+def estimate(node: Node, ladder: tuple[str, ...], rungs: Mapping[str, Rung]) -> Estimate:
+    """Return the range for one node (for one element of a map)."""
+    climb, start = ladder_of(node, ladder)
+    if not climb:
+        return Estimate(calls_low=0, calls_high=0, usd_low=0.0, usd_high=0.0, rung="")
+    samples = node.agree.quorum if node.agree else 1
+    most = (node.agree.samples if node.agree else 1) * node.max_calls * (len(climb) - start)
+    first, last = rungs[climb[start]].price, rungs[climb[-1]].price
+    size = len(json.dumps([node.goal, dict(node.inputs), dict(node.output or {})])) // 4 + _PROMPT_TOKENS
+    return Estimate(
+        calls_low=samples,
+        calls_high=most,
+        usd_low=samples * first.worst(size, _REPLY_TOKENS) if first else None,
+        usd_high=most * last.worst(size * 4, _REPLY_TOKENS * 10) if last else None,
+        rung=climb[start],
+    )

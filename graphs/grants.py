@@ -1,0 +1,96 @@
+"""What a node may call: its grants laid over the toolbox."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from planloom.core.errors import ToolError
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import Grant
+from planloom.models.base import ToolOffer
+from planloom.tools.base import Tool
+from planloom.tools.toolbox import Toolbox
+
+OnCall: TypeAlias = Callable[[str, JsonObject, float, str], None]
+"""Told of every call: tool, arguments, seconds, error."""
+
+
+class GrantedTools:
+    """The tools of one attempt. Names are written with `__` for `.`, which models' APIs do not take.
+
+    Args:
+        toolbox: All tools of the workflow.
+        grants: What the plan gave this node, with references filled in.
+        key: Idempotency key of this work, the same on every retry and resume.
+        on_call: Told of every call.
+    """
+
+    def __init__(self, toolbox: Toolbox, grants: Iterable[Grant], *, key: str, on_call: OnCall) -> None:
+        self._toolbox = toolbox
+        self._key = key
+        self._on_call = on_call
+        self._granted: dict[str, tuple[Tool, Grant]] = {}
+        self._left: dict[str, int] = {}
+        for grant in grants:
+            for tool in toolbox.expand(grant.tool):
+                self._granted[tool.name.replace(".", "__")] = (tool, grant)
+            if grant.max_calls is not None:
+                self._left[grant.tool] = grant.max_calls
+
+    @property
+    def offers(self) -> tuple[ToolOffer, ...]:
+        """The tools as the model sees them: fixed arguments are not shown."""
+        return tuple(
+            ToolOffer(name=name, description=tool.description, parameters=_without(tool.parameters, grant.args))
+            for name, (tool, grant) in self._granted.items()
+        )
+
+    async def call(self, name: str, args: JsonObject) -> Json:
+        """Call a granted tool.
+
+        Raises:
+            ToolError: It is not granted, its calls are used up, its arguments are wrong, or it failed.
+        """
+        if name not in self._granted:
+            granted = ", ".join(self._granted) or "none"
+            raise ToolError(name, f"this node has no tool {name!r}; it has: {granted}")
+        tool, grant = self._granted[name]
+        left = self._left.get(grant.tool)
+        if left == 0:
+            raise ToolError(name, f"its {grant.max_calls} calls are used up; finish with what you have")
+        if left is not None:
+            self._left[grant.tool] = left - 1
+        return await call_tool(self._toolbox, tool, args, fixed=grant.args, key=self._key, on_call=self._on_call)
+
+
+async def call_tool(
+    toolbox: Toolbox, tool: Tool, args: JsonObject, *, fixed: Mapping[str, Json], key: str, on_call: OnCall
+) -> Json:
+    """Call a tool and report the call.
+
+    Raises:
+        ToolError: Its arguments are wrong, or it failed.
+    """
+    known = tool.parameters.get("properties")
+    pinned = {name: value for name, value in fixed.items() if isinstance(known, dict) and name in known}
+    started, error = time.monotonic(), "cancelled"
+    try:
+        value = await toolbox.call(tool.name, args, fixed=pinned, idempotency_key=key)
+        error = ""
+        return value
+    except ToolError as exc:
+        error = exc.message
+        raise
+    finally:
+        on_call(tool.name, {**args, **pinned}, time.monotonic() - started, error)
+
+
+def _without(schema: JsonObject, fixed: Mapping[str, Json]) -> JsonObject:
+    properties, required = schema.get("properties"), schema.get("required")
+    if not fixed or not isinstance(properties, dict):
+        return schema
+    out = dict(schema)
+    out["properties"] = {name: value for name, value in properties.items() if name not in fixed}
+    if isinstance(required, list):
+        out["required"] = [name for name in required if name not in fixed]
+    return out

@@ -1,0 +1,239 @@
+"""What can be wrong with a single node, seen against what the workflow offers."""
+
+import ast
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import re2
+from jsonschema import Draft202012Validator, SchemaError
+
+from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.expr import ExprError, names_in, nodes_in
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import Effect, Finding, FindingCode, Node, NodeId
+from planloom.core.refs import Ref, RefError, find_refs
+from planloom.tools.base import Tool
+
+_LITERALS = {"True", "False", "None", "true", "false", "null"}
+_EFFECTS: tuple[Effect, ...] = ("pure", "read", "write")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a plan may refer to."""
+
+    inputs: frozenset[str]
+    tools: Mapping[str, tuple[Tool, ...]]
+    """Operations by every name a grant may use: sources and single operations."""
+    rungs: frozenset[str]
+    max_nodes: int
+    by_hand: bool
+    """Written by a person, who may name any Python function as a check."""
+    refs: frozenset[str] = frozenset()
+    """Functions that a planner may name as checks: those the workflow itself names."""
+    hold_writes: bool = False
+    """Nodes with a `write` effect wait for approval."""
+
+
+def references(node: Node) -> Iterator[tuple[str, Ref]]:
+    """Yield every reference of a node with the field it stands in.
+
+    Raises:
+        RefError: One is malformed.
+    """
+    yield from find_refs(node.goal, "goal")
+    yield from find_refs(dict(node.inputs), "with")
+    yield from find_refs(node.map, "map")
+    for index, grant in enumerate(node.tools):
+        yield from find_refs(dict(grant.args), f"tools[{index}].args")
+
+
+def dependencies(node: Node) -> frozenset[NodeId]:
+    """Return the nodes that must settle before this one starts: derived from data flow, plus `needs`.
+
+    Raises:
+        RefError: A reference is malformed.
+        ExprError: The condition cannot be read.
+    """
+    found = {ref.node_id for _, ref in references(node) if ref.node_id}
+    if node.when is not None:
+        found |= {NodeId(node_id) for node_id in nodes_in(node.when)}
+    return frozenset(found | set(node.needs))
+
+
+def effect_of(node: Node, facts: Facts) -> Effect:
+    """Return the strongest effect the node can have: its own, or that of a tool it may call."""
+    names = [str(grant.tool) for grant in node.tools] + ([str(node.tool)] if node.tool else [])
+    effects: list[Effect] = [node.effect, *(tool.effect for name in names for tool in facts.tools.get(name, ()))]
+    return max(effects, key=_EFFECTS.index)
+
+
+def did_you_mean(name: str, known: Mapping[str, object] | frozenset[str] | set[str]) -> str:
+    """Return a hint that ends a sentence: the nearest known name, or the list of all."""
+    near = difflib.get_close_matches(name, [str(item) for item in known], n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    listed = ", ".join(sorted(str(item) for item in known)[:12])
+    return f"; there are: {listed}" if listed else "; there are none"
+
+
+def lint_node(node: Node, facts: Facts) -> list[Finding]:
+    """Return everything wrong with a node that can be seen without the other nodes."""
+    return [
+        *_lint_refs(node, facts),
+        *_lint_tools(node, facts),
+        *_lint_checks(node, facts),
+        *_lint_rest(node, facts),
+    ]
+
+
+def _finding(node: Node, code: FindingCode, field: str, message: str) -> Finding:
+    return Finding(code=code, node_id=node.id, field=field, message=message)
+
+
+def _lint_refs(node: Node, facts: Facts) -> Iterator[Finding]:
+    try:
+        found = list(references(node))
+    except RefError as exc:
+        field, _, message = str(exc).partition(": ")
+        yield _finding(node, "bad_expression", field, message or str(exc))
+        return
+    for field, ref in found:
+        if ref.root == "inputs" and ref.path[0] not in facts.inputs:
+            hint = did_you_mean(str(ref.path[0]), facts.inputs)
+            yield _finding(node, "unknown_input", field, f"no input {ref.path[0]!r}{hint}")
+        if ref.root in ("item", "index") and node.map is None:
+            yield _finding(node, "bad_expression", field, f"${{{ref.text}}} has a meaning only in a node with `map`")
+    if node.when is not None:
+        yield from _lint_expr(node, "when", node.when, {"inputs", "nodes", "item", "index"})
+        try:
+            nodes_in(node.when)
+        except ExprError as exc:
+            yield _finding(node, "bad_expression", "when", str(exc))
+
+
+def _lint_expr(node: Node, field: str, text: str, known: set[str]) -> Iterator[Finding]:
+    try:
+        unknown = names_in(text) - known - _LITERALS
+    except ExprError as exc:
+        yield _finding(node, "bad_expression", field, str(exc))
+        return
+    for name in sorted(unknown):
+        yield _finding(node, "bad_expression", field, f"unknown name {name!r} in {text!r}{did_you_mean(name, known)}")
+
+
+def _lint_tools(node: Node, facts: Facts) -> Iterator[Finding]:
+    for index, grant in enumerate(node.tools):
+        tools, field = facts.tools.get(grant.tool), f"tools[{index}]"
+        if tools is None:
+            yield _finding(
+                node, "unknown_tool", field, f"no tool {grant.tool!r}{did_you_mean(grant.tool, facts.tools)}"
+            )
+            continue
+        if not facts.by_hand and node.effect != "write" and any(tool.effect == "write" for tool in tools):
+            message = f"{grant.tool!r} can write, but the node says effect {node.effect!r}; grant less"
+            yield _finding(node, "grant_too_wide", field, message)
+        parameters = {name for tool in tools for name in _properties(tool.parameters)}
+        for name in set(grant.args) - parameters:
+            hint = did_you_mean(name, parameters)
+            yield _finding(
+                node,
+                "grant_too_wide",
+                f"{field}.args.{name}",
+                f"{grant.tool!r} has no argument {name!r}{hint}",
+            )
+    if node.tool is not None:
+        yield from _lint_tool_node(node, facts)
+
+
+def _lint_tool_node(node: Node, facts: Facts) -> Iterator[Finding]:
+    tools = facts.tools.get(node.tool or "")
+    if tools is None:
+        yield _finding(
+            node, "unknown_tool", "tool", f"no tool {node.tool!r}{did_you_mean(node.tool or '', facts.tools)}"
+        )
+        return
+    if len(tools) != 1:
+        names = ", ".join(tool.name for tool in tools)
+        yield _finding(node, "unknown_tool", "tool", f"{node.tool!r} has several operations; name one of {names}")
+        return
+    tool = tools[0]
+    if not facts.by_hand and node.effect != "write" and tool.effect == "write":
+        yield _finding(
+            node, "grant_too_wide", "tool", f"{tool.name!r} writes, but the node says effect {node.effect!r}"
+        )
+    known = _properties(tool.parameters)
+    for name in set(node.inputs) - set(known):
+        yield _finding(
+            node,
+            "schema_mismatch",
+            f"with.{name}",
+            f"{tool.name!r} has no argument {name!r}{did_you_mean(name, known)}",
+        )
+    required = cast(list[str], tool.parameters.get("required", []))
+    for name in (name for name in required if name not in node.inputs):
+        yield _finding(node, "missing_input", "with", f"{tool.name!r} needs the argument {name!r}")
+
+
+def _properties(schema: Mapping[str, Json]) -> JsonObject:
+    properties = schema.get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
+def _lint_checks(node: Node, facts: Facts) -> Iterator[Finding]:
+    names = {"output", "inputs", "item", "index", *node.inputs}
+    for index, check in enumerate(node.checks):
+        yield from _lint_check(node, f"checks[{index}]", check, names, facts)
+
+
+def _lint_check(node: Node, field: str, check: Check, names: set[str], facts: Facts) -> Iterator[Finding]:
+    match check:
+        case ExprCheck():
+            yield from _lint_expr(node, f"{field}.expr", check.expr, names)
+        case RegexCheck():
+            try:
+                re2.compile(check.pattern)
+            except re2.error as exc:
+                yield _finding(node, "bad_expression", f"{field}.regex", f"not an RE2 pattern: {exc}")
+        case CodeCheck():
+            yield from _lint_code(node, f"{field}.code", check.code)
+        case FunctionCheck() if not facts.by_hand and check.ref not in facts.refs:
+            message = f"a planner may not name Python functions ({check.ref!r}); use expr, regex or code"
+            yield _finding(node, "grant_too_wide", f"{field}.ref", message)
+        case JudgeCheck() if check.model is not None and check.model not in facts.rungs:
+            hint = did_you_mean(check.model, facts.rungs)
+            yield _finding(node, "unknown_model", f"{field}.model", f"no model {check.model!r}{hint}")
+        case _:
+            pass
+
+
+def _lint_code(node: Node, field: str, code: str) -> Iterator[Finding]:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
+        line = f" in line {exc.lineno}" if isinstance(exc, SyntaxError) else ""
+        yield _finding(node, "bad_expression", field, f"not Python{line}: {getattr(exc, 'msg', exc)}")
+
+
+def _lint_rest(node: Node, facts: Facts) -> Iterator[Finding]:
+    if node.model is not None and node.model not in facts.rungs:
+        yield _finding(
+            node, "unknown_model", "model", f"no model {node.model!r}{did_you_mean(node.model, facts.rungs)}"
+        )
+    if node.kind == "worker" and not facts.rungs:
+        yield _finding(
+            node,
+            "unknown_model",
+            "goal",
+            "a node with a goal needs a model; the workflow has none under `models`",
+        )
+    if node.code is not None:
+        yield from _lint_code(node, "code", node.code)
+    if node.output is not None:
+        try:
+            Draft202012Validator.check_schema(dict(node.output))
+        except SchemaError as exc:
+            path = "".join(f".{part}" for part in exc.absolute_path)
+            yield _finding(node, "bad_schema", f"output{path}", f"not a JSON Schema: {exc.message}")

@@ -1,0 +1,130 @@
+"""The meter: every model call is reserved, journaled, made and settled, in this order."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from planloom.core import events as ev
+from planloom.core.errors import BudgetExceeded, ModelError
+from planloom.core.outcome import Usage
+from planloom.core.plan import NodeId
+from planloom.models.base import Reply, Request
+from planloom.models.gateway import Rung
+from planloom.state.ledger import Amount, Ledger
+from planloom.state.log import RunLog
+
+
+@dataclass(slots=True)
+class _Call:
+    event: ev.CallStarted
+    reserved: Amount
+    started: float
+    settled: bool = False
+
+
+class Meter:
+    """A rung's model whose calls are paid from one account; it is itself a model.
+
+    A call whose fate is unknown (cancelled, timed out) is settled at its worst case.
+    """
+
+    def __init__(self, rung: Rung, ledger: Ledger, log: RunLog, *, node_id: NodeId | None, attempt: int) -> None:
+        self._rung = rung
+        self._ledger = ledger
+        self._log = log
+        self._node_id = node_id
+        self._attempt = attempt
+
+    async def __call__(self, request: Request) -> Reply:
+        """Make one call.
+
+        Raises:
+            BudgetExceeded: It does not fit; the call was not made.
+            ModelError: The model gave no usable reply.
+        """
+        call = await self._open(request)
+        try:
+            reply = await self._rung(request)
+            self._settle(call, reply)
+        except ModelError as exc:
+            self._fail(call, exc)
+            raise
+        finally:
+            self._abandon(call)
+        return reply
+
+    async def stream(self, request: Request) -> AsyncIterator[str | Reply]:
+        """Make one call whose text arrives in pieces; the last item is the whole reply.
+
+        Raises:
+            BudgetExceeded: It does not fit; the call was not made.
+            ModelError: The stream broke.
+        """
+        call = await self._open(request)
+        try:
+            async for piece in self._rung.stream(request):
+                if isinstance(piece, Reply):
+                    self._settle(call, piece)
+                yield piece
+        except ModelError as exc:
+            self._fail(call, exc)
+            raise
+        finally:
+            self._abandon(call)
+
+    async def _open(self, request: Request) -> _Call:
+        worst = self._rung.worst(request)
+        reserved = Amount(usd=worst.usd or 0.0, tokens=worst.input_tokens + worst.output_tokens)
+        try:
+            await self._ledger.reserve(reserved)
+        except BudgetExceeded as exc:
+            self._log.note(ev.BudgetReached(limit=exc.limit, cap=exc.cap, needed=exc.needed))
+            raise
+        event = ev.CallStarted(
+            call_id=uuid.uuid4().hex[:12],
+            node_id=self._node_id,
+            attempt=self._attempt,
+            role=request.role,
+            rung=self._rung.name,
+            reserved_usd=reserved.usd,
+            reserved_tokens=reserved.tokens,
+        )
+        call = _Call(event, reserved, time.monotonic())
+        try:
+            await self._log.commit(event)
+        except BaseException:
+            self._abandon(call)
+            raise
+        return call
+
+    def _settle(self, call: _Call, reply: Reply) -> None:
+        self._end(call, reply.usage, self._rung.cost(reply.usage), reply.model, "")
+
+    def _fail(self, call: _Call, exc: ModelError) -> None:
+        if not exc.billed:
+            self._end(call, Usage(calls=1), 0.0, "", exc.message)
+
+    def _abandon(self, call: _Call) -> None:
+        if not call.settled:
+            usage = Usage(input_tokens=call.reserved.tokens, calls=1)
+            self._end(call, usage, call.reserved.usd, "", "fate unknown: counted at its worst case")
+
+    def _end(self, call: _Call, usage: Usage, cost_usd: float, model: str, error: str) -> None:
+        if call.settled:
+            return
+        call.settled = True
+        self._ledger.settle(call.reserved, Amount.of(usage, cost_usd))
+        self._log.note(
+            ev.CallEnded(
+                call_id=call.event.call_id,
+                node_id=self._node_id,
+                attempt=self._attempt,
+                rung=self._rung.name,
+                model=model,
+                usage=usage,
+                cost_usd=cost_usd,
+                seconds=time.monotonic() - call.started,
+                error=error,
+            )
+        )

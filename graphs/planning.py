@@ -1,0 +1,197 @@
+"""Where plans come from while a run goes on: the workflow, the planner's stream, repairs and replans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from planloom.agents.planner import Assignment, Draft, Trouble, make_plan, repair_plan, replan
+from planloom.configs.nodes import node_json, to_nodes
+from planloom.core import events as ev
+from planloom.core.errors import BudgetExceeded, ModelError, PlanError
+from planloom.core.expr import ExprError
+from planloom.core.outcome import Failed
+from planloom.core.plan import Finding, Node, NodeId, Plan, PlanPatch
+from planloom.core.refs import RefError
+from planloom.graphs.compile import Compiled, apply_patch, compile_plan, cone, finish
+from planloom.graphs.context import Run
+from planloom.graphs.lint import dependencies, lint_node
+from planloom.graphs.meter import Meter
+from planloom.graphs.schedule import Scheduler
+
+
+@dataclass(slots=True)
+class Planning:
+    """Makes and mends the plan of one run."""
+
+    run: Run
+    scheduler: Scheduler | None = None
+    failures: dict[NodeId, Failed] = field(default_factory=dict[NodeId, Failed])
+    """Failed nodes the planner has not been told of yet."""
+    replanning: bool = False
+    calls: int = 0
+    error: str = ""
+    """Why there is no plan; ends the run and keeps what is committed."""
+
+    def static_plan(self) -> Compiled:
+        """Compile the workflow's own nodes.
+
+        Raises:
+            PlanError: They must not run.
+        """
+        spec = self.run.spec
+        return compile_plan(to_nodes(spec.nodes).values(), spec.output, self.run.facts)
+
+    async def adopt(self, compiled: Compiled, purpose: ev.PlanPurpose) -> None:
+        """Make a compiled plan the one that runs."""
+        await self.run.log.commit(ev.PlanReady(plan=compiled.plan, purpose=purpose, warnings=compiled.warnings))
+        if self.scheduler is not None:
+            self.scheduler.replace(compiled.plan.nodes.values(), compiled.deps)
+
+    async def write_plan(self) -> None:
+        """Have the planner write the plan; nodes are handed on while it still writes."""
+        try:
+            compiled = await self._write_plan()
+        except (ModelError, BudgetExceeded, PlanError) as exc:
+            self.error = f"no plan: {exc}"
+            if self.scheduler is not None:
+                self.scheduler.replace((), {})
+            return
+        await self.adopt(compiled, "plan")
+
+    async def _write_plan(self) -> Compiled:
+        draft: Draft | None = None
+        self.run.log.note(ev.PlanRequested(purpose="plan", rung=self._rung))
+        async for piece in make_plan(self._assignment(), self._model()):
+            if isinstance(piece, Draft):
+                draft = piece
+            else:
+                self._start_early(piece)
+        rounds = self.run.spec.planner.repairs
+        while draft is not None:
+            try:
+                return self._compile(draft)
+            except PlanError as exc:
+                self.run.log.note(ev.PlanRejected(purpose="plan", findings=exc.findings))
+                if rounds == 0:
+                    raise
+                rounds -= 1
+                self.run.log.note(ev.PlanRequested(purpose="repair", rung=self._rung))
+                draft = await repair_plan(
+                    self._assignment(), draft.text, exc.findings, self._model(), attempt=self.calls
+                )
+        raise PlanError([Finding(code="bad_json", message="the planner's reply held no plan")])
+
+    def _compile(self, draft: Draft) -> Compiled:
+        if draft.findings:
+            raise PlanError(draft.findings)
+        return compile_plan(draft.nodes.values(), draft.output, self.run.facts, done=self._done())
+
+    def _start_early(self, node: Node) -> None:
+        """Hand a node on while the plan is still being written; a faulty one waits for the plan's end."""
+        if self.scheduler is None or lint_node(node, self.run.facts):
+            return
+        if len(self.run.view.provisional) >= self.run.facts.max_nodes or node.id in self.run.view.provisional:
+            return
+        ready = finish(node, self.run.facts)
+        try:
+            deps = {ready.id: dependencies(ready)}
+        except (RefError, ExprError):
+            return
+        self.run.log.note(ev.NodePlanned(node=ready))
+        self.scheduler.grow([ready], deps, provisional=True)
+
+    def request_replan(self, node_id: NodeId, failed: Failed) -> None:
+        """Ask for the plan to be mended behind a failure; failures that come meanwhile wait for the next round."""
+        self.failures[node_id] = failed
+        if not self.replanning and self.scheduler is not None:
+            self.replanning = True
+            self.scheduler.add_source(self._replan())
+
+    async def _replan(self) -> None:
+        try:
+            while self.failures and self.run.replans_left:
+                if self.run.view.plan is None:
+                    return
+                failures, self.failures = self.failures, {}
+                try:
+                    compiled = await self._mend(self.run.view.plan, failures)
+                except (ModelError, BudgetExceeded, PlanError):
+                    continue  # the nodes stay failed; their events say why
+                await self.adopt(compiled, "replan")
+        finally:
+            self.replanning = False
+
+    async def _mend(self, plan: Plan, failures: dict[NodeId, Failed]) -> Compiled:
+        """Ask for a patch and lay it over the plan in force.
+
+        Raises:
+            PlanError: No patch passed the compiler.
+            ModelError: The planner's model gave no usable reply.
+            BudgetExceeded: A call does not fit the budget.
+        """
+        findings: Sequence[Finding] = ()
+        for _ in range(self.run.spec.planner.repairs + 1):
+            purpose: ev.PlanPurpose = "repair" if findings else "replan"
+            self.run.log.note(ev.PlanRequested(purpose=purpose, rung=self._rung, failed=tuple(failures)))
+            trouble = self._trouble(plan, failures)
+            try:
+                patch = await replan(self._assignment(), trouble, self._model(), attempt=self.calls, findings=findings)
+                self._lint_patch(patch, plan)
+                nodes, output = apply_patch(plan, patch)
+                return compile_plan(nodes.values(), output, self.run.facts, version=plan.version + 1, done=self._done())
+            except PlanError as exc:
+                findings = exc.findings
+                self.run.log.note(ev.PlanRejected(purpose="replan", findings=exc.findings))
+        raise PlanError(findings)
+
+    def _lint_patch(self, patch: PlanPatch, plan: Plan) -> None:
+        """Hold what the planner wrote to a planner's rules, also where a person wrote the first plan.
+
+        Raises:
+            PlanError: A new or changed node breaks them.
+        """
+        strict = replace(self.run.facts, by_hand=False)
+        new = [node for node in patch.nodes.values() if node != plan.nodes.get(node.id)]
+        if findings := [finding for node in new for finding in lint_node(node, strict) if finding.fatal]:
+            raise PlanError(findings)
+
+    def _trouble(self, plan: Plan, failures: dict[NodeId, Failed]) -> Trouble:
+        states = {node_id: view.state for node_id, view in self.run.view.nodes.items() if node_id in plan.nodes}
+        deps = {node.id: dependencies(node) for node in plan.nodes.values()}
+        return Trouble(
+            plan=[node_json(node) for node in plan.nodes.values()],
+            output=plan.output,
+            done={i: self.run.view.nodes[i].output for i, state in states.items() if state == "done"},
+            failed=failures,
+            waiting=sorted(cone(failures, deps) - set(failures)),
+            running=[node_id for node_id, state in states.items() if state == "running"],
+        )
+
+    def _done(self) -> dict[NodeId, Node]:
+        """Return the nodes whose result is committed."""
+        known = self.run.view.plan.nodes if self.run.view.plan else self.run.view.provisional
+        return {
+            node_id: node
+            for node_id, node in known.items()
+            if node_id in self.run.view.nodes and self.run.view.nodes[node_id].state == "done"
+        }
+
+    @property
+    def _rung(self) -> str:
+        return self.run.spec.planner_rung or ""
+
+    def _model(self) -> Meter:
+        self.calls += 1
+        return Meter(self.run.rungs[self._rung], self.run.ledger, self.run.log, node_id=None, attempt=self.calls)
+
+    def _assignment(self) -> Assignment:
+        spec = self.run.spec
+        return Assignment(
+            inputs=self.run.inputs,
+            input_notes={
+                name: {"type": note.type, "description": note.description} for name, note in spec.inputs.items()
+            },
+            description=spec.description,
+            tools=self.run.toolbox.catalogue(),
+            max_nodes=spec.planner.max_nodes,
+            instructions=spec.planner.instructions,
+        )

@@ -1,0 +1,94 @@
+"""Where one node's work stands between attempts; rebuilt from the journal on resume."""
+
+from dataclasses import dataclass
+
+from planloom.core.check import Agree
+from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
+from planloom.core.outcome import Failed
+from planloom.core.plan import Node
+from planloom.core.view import RunView
+from planloom.graphs.context import Run
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Rung, counts and the last failure of one node's work."""
+
+    rungs: tuple[str, ...]
+    """The ladder this node climbs; empty for nodes that ask no model."""
+    agree: Agree | None
+    rung: int = 0
+    attempt: int = 0
+    failures_on_rung: int = 0
+    voted: bool = False
+    last: Failed | None = None
+    decision: Decision | None = None
+    """Decided but not yet carried out."""
+
+    @property
+    def rung_name(self) -> str:
+        """Name of the rung; empty for nodes that ask no model."""
+        return self.rungs[self.rung] if self.rungs else ""
+
+    def carry_out(self, decision: Retry | Vote | Promote) -> None:
+        """Take the step that leads to the next attempt."""
+        match decision:
+            case Retry():
+                pass
+            case Vote(samples=samples, quorum=quorum):
+                self.voted = True
+                self.agree = Agree(samples=samples, quorum=quorum)
+            case Promote(rung=rung):
+                self.rung = self.rungs.index(rung)
+                self.failures_on_rung, self.voted = 0, False
+        self.decision = None
+
+    def failed(self, failed: Failed) -> None:
+        """Count a failed attempt."""
+        self.last = failed
+        self.failures_on_rung += 1
+
+
+def ladder_of(node: Node, ladder: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+    """Return the rungs a node may climb and where it starts."""
+    if node.kind != "worker":
+        return (), 0
+    if node.model is None:
+        return ladder, min(1, len(ladder) - 1) if node.effort == "high" else 0
+    return (ladder, ladder.index(node.model)) if node.model in ladder else ((node.model,), 0)
+
+
+def take_up(node: Node, input_digest: str, run: Run) -> Progress:
+    """Return where the work stands: at the start, or where an earlier process left it."""
+    rungs, start = ladder_of(node, run.spec.rungs)
+    progress = Progress(rungs=rungs, agree=node.agree, rung=start)
+    past = run.view.nodes.get(node.id)
+    attempts = past.attempts if past else []
+    progress.attempt = len(attempts)
+    same = [attempt for attempt in attempts if attempt.input_digest == input_digest]
+    if not same:
+        return progress
+    final = same[-1]
+    progress.rung = rungs.index(final.rung) if final.rung in rungs else 0
+    progress.failures_on_rung = sum(a.failed is not None and a.rung == final.rung for a in same)
+    progress.last = next((a.failed for a in reversed(same) if a.failed), None)
+    progress.decision = _open_decision(node, run.view, final.attempt) if final.failed else None
+    return progress
+
+
+def _open_decision(node: Node, view: RunView, attempt: int) -> Decision | None:
+    """Return what was decided after the last attempt and not carried out yet."""
+    for made in reversed(view.decisions):
+        if made.node_id == node.id and made.attempt == attempt:
+            match made.action:
+                case "retry" | "vote":
+                    return Retry(reason=made.reason)
+                case "promote":
+                    return Promote(rung=made.rung, reason=made.reason)
+                case "replan":
+                    return Replan(reason=made.reason)
+                case "ask":
+                    return Ask(reason=made.reason)
+                case "stop":
+                    return Stop(reason=made.reason)
+    return None

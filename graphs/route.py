@@ -1,0 +1,87 @@
+"""The router: one pure function from the evidence of a failed attempt to what follows.
+
+The table says in which order the steps come for each kind of failure; the workflow's `route` says how many
+of each there are. The first step that is still open is taken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from planloom.configs.spec import RouteSpec
+from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
+from planloom.core.outcome import FailureKind as Kind
+
+Step: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "then"]
+
+TABLE: Mapping[Kind, tuple[Step, ...]] = {
+    Kind.TRANSPORT: ("promote", "replan", "then"),
+    Kind.TIMEOUT: ("promote", "replan", "then"),
+    Kind.REJECTED: ("promote", "then"),
+    Kind.UNPARSEABLE: ("promote", "replan", "then"),
+    Kind.SCHEMA: ("promote", "replan", "then"),
+    Kind.CHECK: ("retry", "vote", "promote", "replan", "then"),
+    Kind.DISAGREE: ("promote", "replan", "then"),
+    Kind.CANNOT: ("replan", "promote", "then"),
+    Kind.REFUSAL: ("promote", "ask"),
+    Kind.LENGTH: ("promote", "replan", "then"),
+    Kind.TOOL: ("retry", "promote", "replan", "then"),
+    Kind.INPUT: ("replan", "then"),
+    Kind.INTERRUPTED: ("retry",),
+    Kind.BUDGET: (),
+    Kind.DENIED: (),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that the router may look at."""
+
+    kind: Kind
+    """Why the last attempt failed."""
+    message: str
+    policy: RouteSpec
+    rungs: tuple[str, ...] = ()
+    """The ladder; empty for nodes that ask no model."""
+    rung: int = 0
+    """Index of the rung the attempt ran on."""
+    failures_on_rung: int = 1
+    """Failed attempts on this rung so far, this one included."""
+    voted: bool = False
+    """Whether a vote was held on this rung."""
+    repeatable: bool = True
+    """False for code without a model: the same code on the same input fails again."""
+    replans_left: int = 0
+
+
+def route(now: Situation) -> Decision:
+    """Return what follows the failed attempt."""
+    for step in TABLE[now.kind]:
+        decision = _open(step, now)
+        if decision is not None:
+            return decision
+    return Stop(reason=f"{now.kind}: {now.message}")
+
+
+def _open(step: Step, now: Situation) -> Decision | None:
+    """Return the decision a step stands for, or `None` when it is used up."""
+    policy = now.policy
+    match step:
+        case "retry" if now.kind is Kind.INTERRUPTED:
+            return Retry(reason="the process stopped while the attempt ran")
+        case "retry" if now.repeatable and now.failures_on_rung <= policy.retry:
+            return Retry(reason=f"{now.kind}: try {now.failures_on_rung} of {policy.retry} again, with the evidence")
+        case "vote" if policy.vote and now.rungs and not now.voted:
+            vote = policy.vote
+            reason = f"{now.kind}: {vote.quorum} of up to {vote.samples} samples must agree"
+            return Vote(samples=vote.samples, quorum=vote.quorum, reason=reason)
+        case "promote" if policy.promote and now.rung + 1 < len(now.rungs):
+            return Promote(rung=now.rungs[now.rung + 1], reason=f"{now.kind} on {now.rungs[now.rung]}")
+        case "replan" if now.replans_left > 0:
+            return Replan(reason=f"{now.kind}: {now.message}")
+        case "ask":
+            return Ask(reason=f"{now.kind}: {now.message}")
+        case "then" if policy.then == "ask":
+            return Ask(reason=f"{now.kind}: {now.message}")
+        case _:
+            return None

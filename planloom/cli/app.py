@@ -1,0 +1,231 @@
+"""The commands. Each is a thin shell: what it needs is imported when it is called."""
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from planloom.cli import options as opt
+
+app = typer.Typer(
+    name="planloom",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_EXIT_CODES = "Exit codes: 0 done, 1 failed or partial, 2 bad input, 3 waiting for a human, 130 interrupted."
+
+
+class YesNo(StrEnum):
+    """Answer to everything that waits for a human."""
+
+    YES = "yes"
+    NO = "no"
+
+
+class Format(StrEnum):
+    """How a plan is drawn."""
+
+    MERMAID = "mermaid"
+    SVG = "svg"
+    TEXT = "text"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"planloom {version('planloom')}")
+        raise typer.Exit
+
+
+@app.callback()
+def planloom(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A big model plans a graph, mini models run its nodes, a router escalates on evidence."""
+
+
+@app.command(epilog=_EXIT_CODES)
+def run(
+    workflow: Annotated[
+        str | None,
+        typer.Argument(help="Workflow file, or the name of a shipped one; not needed with --task."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="What to do: the input named task.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="NAME=VALUE", help="One input; JSON unless it is declared a string."),
+    ] = None,
+    inputs: Annotated[Path | None, typer.Option(metavar="FILE", help="Inputs as a JSON object.")] = None,
+    rehearsal: opt.Rehearsal = None,
+    base_url: opt.BaseUrl = None,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+    plain: opt.Plain = False,
+    approve: Annotated[YesNo | None, typer.Option(help="Answer whatever would wait for a human.")] = None,
+    output: opt.Output = None,
+) -> None:
+    """Run a workflow and watch it: nodes, attempts, the router's decisions, cost."""
+    if workflow is None and task is None:
+        raise typer.BadParameter("name a workflow, or give a --task", param_hint="WORKFLOW")
+    from planloom.cli import given as read
+
+    loaded = read.load_workflow(workflow)
+    values = read.read_inputs(loaded, task=task, pairs=given or (), file=inputs)
+    from planloom.cli import running  # slow to import, and not needed for a file that cannot be loaded
+
+    wishes = running.Wishes(
+        show=running.how_to_show(as_json=as_json, plain=plain),
+        approve=None if approve is None else approve is YesNo.YES,
+        output=output,
+        base_url=base_url,
+        rehearsal=rehearsal,
+        journal=journal,
+    )
+    raise typer.Exit(asyncio.run(running.start(loaded, values, wishes)))
+
+
+@app.command(epilog=_EXIT_CODES)
+def resume(
+    run_id: opt.RunId,
+    approve: Annotated[
+        list[str] | None, typer.Option(metavar="NODE", help="Let this node run; `plan` for the whole plan.")
+    ] = None,
+    reject: Annotated[
+        list[str] | None, typer.Option(metavar="NODE", help="Do not let it run; `plan` for the whole plan.")
+    ] = None,
+    rehearsal: opt.Rehearsal = None,
+    base_url: opt.BaseUrl = None,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+    plain: opt.Plain = False,
+    output: opt.Output = None,
+) -> None:
+    """Go on with a run that waits, was interrupted or died. What was committed is not done again."""
+    from planloom.cli import given as read
+    from planloom.cli import running
+
+    answers = read.read_approvals(approve or (), reject or ())
+    wishes = running.Wishes(
+        show=running.how_to_show(as_json=as_json, plain=plain),
+        output=output,
+        base_url=base_url,
+        rehearsal=rehearsal,
+        journal=journal,
+    )
+    raise typer.Exit(asyncio.run(running.take_up(run_id, answers, wishes)))
+
+
+@app.command()
+def validate(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Workflow files.")],
+    as_json: opt.AsJson = False,
+) -> None:
+    """Check workflows without running them; every problem is shown as file:line:column: field: message."""
+    from planloom.cli import checking
+
+    raise typer.Exit(asyncio.run(checking.validate(files, as_json=as_json)))
+
+
+@app.command()
+def explain(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Workflow file, or the name of a shipped one.")],
+) -> None:
+    """Show what a workflow would do: nodes, models, tools, checks, and the range of calls and cost."""
+    from planloom.cli import checking
+
+    asyncio.run(checking.explain(file))
+
+
+@app.command()
+def graph(
+    target: Annotated[str, typer.Argument(metavar="FILE|RUN", help="Workflow file or name, or a run.")],
+    style: Annotated[Format, typer.Option("--format", "-f", help="How it is drawn.")] = Format.MERMAID,
+    output: opt.Output = None,
+    journal: opt.Journal = None,
+) -> None:
+    """Draw a plan; a run's nodes are coloured by their state."""
+    from planloom.cli import checking, draw
+
+    picture = checking.picture(target, journal)
+    match style:
+        case Format.MERMAID:
+            text = draw.as_mermaid(picture)
+        case Format.SVG:
+            text = draw.as_svg(picture)
+        case Format.TEXT:
+            text = draw.as_text(picture)
+    _write(text, output)
+
+
+@app.command()
+def show(
+    run_id: opt.RunId,
+    events: Annotated[bool, typer.Option("--events", help="List the events in place of the record.")] = False,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Show the record of a run: nodes, attempts, evidence, decisions, cost, time line, output."""
+    from planloom.cli import records
+
+    asyncio.run(records.show(run_id, journal, events=events, as_json=as_json))
+
+
+@app.command()
+def runs(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """List the runs in the journal."""
+    from planloom.cli import records
+
+    asyncio.run(records.runs(limit, journal, as_json=as_json))
+
+
+@app.command()
+def schema(output: opt.Output = None) -> None:
+    """Print the JSON Schema of workflow files, for editors."""
+    import json
+
+    from planloom.configs.schema import workflow_schema
+
+    _write(json.dumps(workflow_schema(), indent=2, ensure_ascii=False), output)
+
+
+@app.command()
+def rehearse(
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="Rehearsal script.")],
+    serve: Annotated[bool, typer.Option("--serve", help="Serve it as an OpenAI-compatible server.")] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8001,
+) -> None:
+    """Check a rehearsal script and list its rules, or serve it on a port."""
+    from planloom.cli import rehearsing
+
+    rehearsing.rehearse(script, serve=serve, host=host, port=port)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder, made when it is not there.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+) -> None:
+    """Write a small project that runs at once: workflow, tool, rehearsal script."""
+    from planloom.cli.init import write_project
+
+    write_project(folder, force=force)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text)
+    else:
+        output.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,127 @@
+"""Workflows looked at without running them: `validate`, `explain`, `graph`."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from planloom.cli.draw import Picture
+from planloom.cli.explain import explained
+from planloom.cli.given import load_workflow
+from planloom.cli.pictures import of_plan, of_run
+from planloom.cli.words import harmless
+from planloom.configs.load import Workflow, shipped_names
+from planloom.core.errors import ConfigError, Problem
+from planloom.core.json import JsonObject
+
+if TYPE_CHECKING:
+    from planloom.graphs.estimate import Checked
+
+_NOWHERE = ":memory:"
+"""Journal of an engine that runs nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    file: str
+    problems: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
+
+    def as_json(self) -> JsonObject:
+        return {
+            "file": self.file,
+            "ok": not self.problems,
+            "problems": [_as_json(problem) for problem in self.problems],
+            "warnings": [_as_json(problem) for problem in self.warnings],
+        }
+
+
+def _as_json(problem: Problem) -> JsonObject:
+    return {
+        "line": problem.line,
+        "column": problem.column,
+        "field": problem.field,
+        "message": problem.message,
+    }
+
+
+async def validate(files: Sequence[str], *, as_json: bool) -> int:
+    """Check workflows, print what was found, and return the exit code: 0, or 2 if one must not run."""
+    verdicts = [await _verdict(file) for file in files]
+    if as_json:
+        typer.echo(json.dumps([verdict.as_json() for verdict in verdicts], ensure_ascii=False))
+    else:
+        for verdict in verdicts:
+            _tell(verdict)
+    return 2 if any(verdict.problems for verdict in verdicts) else 0
+
+
+async def _verdict(file: str) -> _Verdict:
+    try:
+        workflow = load_workflow(file)
+        checked = await _check(workflow)
+    except ConfigError as exc:
+        return _Verdict(file=file, problems=exc.problems)
+    warnings = workflow.as_config_error(checked.findings).problems
+    return _Verdict(file=file, warnings=warnings)
+
+
+async def _check(workflow: Workflow) -> "Checked":
+    # The engine is slow to import, and a file that cannot be loaded does not need it.
+    from planloom.engine import Engine
+
+    async with Engine(journal=_NOWHERE) as engine:
+        return await engine.check(workflow)
+
+
+def _tell(verdict: _Verdict) -> None:
+    if verdict.problems:
+        typer.echo(harmless(str(ConfigError(verdict.file, verdict.problems))), err=True)
+        return
+    warned = [Problem(f"warning: {found.message}", found.field, found.line, found.column) for found in verdict.warnings]
+    if warned:
+        typer.echo(harmless(str(ConfigError(verdict.file, warned))), err=True)
+    typer.echo(f"{verdict.file}: ok")
+
+
+async def explain(file: str) -> None:
+    """Print what a workflow would do.
+
+    Raises:
+        ConfigError: Something is wrong with it.
+    """
+    workflow = load_workflow(file)
+    checked = await _check(workflow)
+    Console().print(explained(workflow.spec, checked))
+
+
+def picture(target: str, journal: str | None) -> Picture:
+    """Return what is to be drawn of a workflow file, a shipped workflow, or else a run.
+
+    Raises:
+        ConfigError: Something is wrong with the file.
+        RunError: It is no file, and there is no such run.
+    """
+    path = Path(target)
+    if path.exists() or path.suffix or target in shipped_names():
+        return asyncio.run(_of_file(target))
+    return asyncio.run(_of_run(target, journal))
+
+
+async def _of_file(file: str) -> Picture:
+    workflow = load_workflow(file)
+    return of_plan(workflow.spec, await _check(workflow))
+
+
+async def _of_run(target: str, journal: str | None) -> Picture:
+    from planloom.engine import Engine
+
+    async with Engine(journal=journal) as engine:
+        view = await engine.view(target)
+    return of_run(view, view.ended_at or time.time())

@@ -1,0 +1,190 @@
+"""What a workflow would do, before anything runs: its plan, the range of calls and cost, who plans."""
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table as Grid
+from rich.text import Text
+
+from planloom.cli.order import in_order, longest_path
+from planloom.cli.pictures import goal_of
+from planloom.cli.rails import MARK, rails
+from planloom.cli.words import count_range, one_line, seconds, tokens, usd, usd_range
+from planloom.configs.spec import BudgetSpec, RungSpec, WorkflowSpec
+from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.plan import Node, Plan
+
+if TYPE_CHECKING:
+    from planloom.graphs.estimate import Checked, Estimate
+
+_MILLION = 1_000_000
+
+
+def explained(spec: WorkflowSpec, checked: "Checked") -> RenderableType:
+    """Draw the plan table of a hand-written plan, or say who will plan and with what; then the models."""
+    parts: list[RenderableType] = [Text(spec.name, "bold")]
+    if spec.description:
+        parts.append(Text(one_line(spec.description, 1000), "bright_black"))
+    if checked.plan is None:
+        parts.append(_planner(spec))
+    else:
+        parts += [_nodes(checked.plan, checked), _sums(spec, checked.plan, checked)]
+    parts += [Text(), _models(spec), *_tools(spec)]
+    parts.append(Text.assemble(("budget  ", "bold"), _budget(spec.budget)))
+    parts += [Text(f"warning: {one_line(finding.text, 400)}", "yellow") for finding in checked.findings]
+    return Group(*parts)
+
+
+def _nodes(plan: Plan, checked: "Checked") -> RenderableType:
+    order = in_order(plan.nodes, checked.edges)
+    lines = rails(order, checked.edges)
+    grid = Grid(box=None, padding=(0, 1), expand=True, header_style="bright_black")
+    for name in ("node", "model", "calls", "cost"):
+        grid.add_column(name, no_wrap=True, overflow="ellipsis", max_width=40)
+    for name, ratio in (("tools", 2), ("checks", 3), ("goal", 4)):
+        grid.add_column(name, ratio=ratio, no_wrap=True, overflow="ellipsis")
+    for node_id in order:
+        node = plan.nodes[node_id]
+        front = (lines[node_id] if lines else MARK).replace(MARK, "○")
+        each = " per element" if node.map is not None else ""
+        estimate = checked.estimates.get(node_id)
+        grid.add_row(
+            Text.assemble((f"{front} ", "bright_black"), node_id, (each, "bright_black")),
+            Text(estimate.rung or node.kind if estimate else node.kind, "magenta"),
+            Text(count_range(estimate.calls_low, estimate.calls_high) if estimate else ""),
+            Text(usd_range(estimate.usd_low, estimate.usd_high) if estimate and estimate.rung else ""),
+            Text(_grants(node)),
+            Text(", ".join(checks_of(node)), "bright_black"),
+            Text(one_line(goal_of(node)), "bright_black"),
+        )
+    return grid
+
+
+def _grants(node: Node) -> str:
+    return node.tool or ", ".join(grant.tool + (" (fixed)" if grant.args else "") for grant in node.tools)
+
+
+def checks_of(node: Node) -> list[str]:
+    """Name a node's checks, each in a few words."""
+    named = ["schema"] if node.output is not None else []
+    named += [_check(check) for check in node.checks]
+    if node.agree:
+        named.append(f"agree {node.agree.quorum} of {node.agree.samples}")
+    return named
+
+
+def _check(check: Check) -> str:
+    match check:
+        case ExprCheck(expr=expr):
+            return one_line(expr, 60)
+        case RegexCheck(pattern=pattern):
+            return f"regex {one_line(pattern, 40)}"
+        case FunctionCheck(ref=ref):
+            return ref
+        case CodeCheck():
+            return "code"
+        case JudgeCheck():
+            return "judge"
+
+
+def _sums(spec: WorkflowSpec, plan: Plan, checked: "Checked") -> RenderableType:
+    estimates = [checked.estimates[n] for n in plan.nodes if n in checked.estimates]
+    calls = {node_id: float(estimate.calls_high) for node_id, estimate in checked.estimates.items()}
+    path = longest_path(checked.edges, calls)
+    maps = [node_id for node_id, node in plan.nodes.items() if node.map is not None]
+    low, high = sum(e.calls_low for e in estimates), sum(e.calls_high for e in estimates)
+    lines = [
+        (
+            "longest",
+            f"{' → '.join(path)}  ({count_range(0, round(sum(calls[n] for n in path if n in calls)))} calls)",
+        ),
+        ("calls", count_range(low, high) + _beside(spec.budget.calls)),
+        ("cost", _sum_usd(estimates) + _beside(usd(spec.budget.usd) if spec.budget.usd else None)),
+    ]
+    if maps:
+        lines.append(("maps", f"{', '.join(maps)}: counted for one element; the list's length is known only later"))
+    return Group(*(Text.assemble((f"{name:<8}", "bold"), one_line(text, 600)) for name, text in lines))
+
+
+def _sum_usd(estimates: "Iterable[Estimate]") -> str:
+    asked = [estimate for estimate in estimates if estimate.rung]
+    lows = [estimate.usd_low for estimate in asked if estimate.usd_low is not None]
+    highs = [estimate.usd_high for estimate in asked if estimate.usd_high is not None]
+    if len(lows) < len(asked) or len(highs) < len(asked):
+        return "unknown: a model has no known price"
+    return usd_range(sum(lows), sum(highs))
+
+
+def _beside(cap: object) -> str:
+    return f" of {cap} allowed" if cap is not None else ""
+
+
+def _planner(spec: WorkflowSpec) -> RenderableType:
+    planner = spec.planner
+    lines = [
+        ("plan", f"written at run time by {spec.planner_rung or 'no model: none is configured'}"),
+        ("nodes", f"at most {planner.max_nodes}, {planner.repairs} rounds to repair a rejected plan"),
+        ("route", f"{_route(spec)}"),
+        ("approve", {"never": "nothing", "writes": "nodes that write", "plan": "the plan"}[planner.approve]),
+    ]
+    return Group(*(Text.assemble((f"{name:<8}", "bold"), text) for name, text in lines))
+
+
+def _route(spec: WorkflowSpec) -> str:
+    route = spec.route
+    steps = [
+        f"{route.repair} repairs of a broken reply",
+        f"{route.retry} retries",
+        f"vote {route.vote.quorum} of {route.vote.samples}" if route.vote else "",
+        "promote" if route.promote else "",
+        f"{route.replan} replans",
+        route.then,
+    ]
+    return ", ".join(step for step in steps if step)
+
+
+def _models(spec: WorkflowSpec) -> RenderableType:
+    if not spec.models:
+        return Text("models  none", "bold")
+    grid = Grid(box=None, padding=(0, 1), header_style="bold")
+    for name in ("models", "", "in $/M", "out $/M", "at once", "planner"):
+        grid.add_column(name, justify="right" if "$" in name else "left")
+    rungs = [name for name in spec.rungs if name in spec.models]
+    for name in dict.fromkeys(chain(rungs, spec.models)):
+        rung = spec.models[name]
+        step = f"{rungs.index(name) + 1}. {name}" if name in rungs else f"   {name}"
+        mark = "plans" if name == spec.planner_rung else ""
+        grid.add_row(Text(step, "magenta"), Text(rung.model), *_price(rung), str(rung.max_parallel), mark)
+    return grid
+
+
+def _price(rung: RungSpec) -> tuple[str, str]:
+    from planloom.models.prices import price_of
+
+    price = price_of(rung)
+    if price is None:
+        return "unknown", "unknown"
+    return f"{price.input * _MILLION:,.2f}", f"{price.output * _MILLION:,.2f}"
+
+
+def _tools(spec: WorkflowSpec) -> list[RenderableType]:
+    kinds = ("python", "files", "http", "sql", "ref")
+    named = [
+        f"{name} ({next((kind for kind in kinds if getattr(tool, kind) is not None), '')}, {tool.access})"
+        if tool.files is not None or tool.sql is not None
+        else f"{name} ({next((kind for kind in kinds if getattr(tool, kind) is not None), '')})"
+        for name, tool in spec.tools.items()
+    ]
+    return [Text.assemble(("tools   ", "bold"), ", ".join(named))] if named else []
+
+
+def _budget(budget: BudgetSpec) -> str:
+    caps = [
+        usd(budget.usd) if budget.usd else "",
+        f"{tokens(budget.tokens)} tokens" if budget.tokens else "",
+        f"{budget.calls:,} calls" if budget.calls else "",
+        seconds(budget.time) if budget.time else "",
+    ]
+    return ", ".join(cap for cap in caps if cap) or "no caps"

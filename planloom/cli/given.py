@@ -1,0 +1,90 @@
+"""What was given on the command line, as values: workflows by file or name, inputs, approvals."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from planloom.configs.load import Workflow, shipped_names
+from planloom.core.errors import ConfigError, Problem
+from planloom.core.json import Json, JsonObject
+
+DEFAULT_WORKFLOW = "assistant"
+"""The shipped workflow that runs when only a task is given."""
+
+
+def load_workflow(given: str | None) -> Workflow:
+    """Load a workflow file, or a shipped workflow by its name; `None` takes the general one.
+
+    Raises:
+        ConfigError: There is no such file or name, or something is wrong with it.
+    """
+    if given is None:
+        return Workflow.shipped(DEFAULT_WORKFLOW)
+    path = Path(given)
+    if path.exists() or path.suffix or len(path.parts) > 1 or given not in shipped_names():
+        return Workflow.from_yaml(path)
+    return Workflow.shipped(given)
+
+
+def read_inputs(workflow: Workflow, *, task: str | None, pairs: Iterable[str], file: Path | None) -> dict[str, Json]:
+    """Gather a run's inputs; `pairs` are `name=value`, and win over `task`, which wins over the file.
+
+    A value is text where the workflow declares a string, and JSON where it declares anything else.
+
+    Raises:
+        ConfigError: The file is no JSON object, a pair has no `=`, or a value is not of its type.
+    """
+    inputs: dict[str, Json] = dict(_from_file(file)) if file else {}
+    if task is not None:
+        inputs["task"] = task
+    problems: list[Problem] = []
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            problems.append(Problem(f"expected NAME=VALUE, found {pair!r}", "--input"))
+            continue
+        try:
+            inputs[name] = _value(workflow, name, text)
+        except ValueError as exc:
+            problems.append(Problem(str(exc), f"inputs.{name}"))
+    if problems:
+        raise ConfigError("command line", problems)
+    return inputs
+
+
+def _value(workflow: Workflow, name: str, text: str) -> Json:
+    spec = workflow.spec.inputs.get(name)
+    if spec is None or spec.type == "string":
+        return text
+    try:
+        value: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        article = "an" if spec.type[0] in "aeiou" else "a"
+        raise ValueError(f"expected {article} {spec.type} as JSON, found {text[:80]!r}") from None
+    return value
+
+
+def _from_file(file: Path) -> JsonObject:
+    try:
+        value: Json = json.loads(file.read_bytes())
+    except OSError as exc:
+        raise ConfigError(file, [Problem(f"expected a readable file, found: {exc.strerror}")]) from exc
+    except json.JSONDecodeError as exc:
+        raise ConfigError(file, [Problem(f"not JSON: {exc.msg}", "", exc.lineno, exc.colno)]) from exc
+    except (UnicodeDecodeError, RecursionError) as exc:
+        raise ConfigError(file, [Problem(f"not JSON: {exc}")]) from exc
+    if not isinstance(value, dict):
+        raise ConfigError(file, [Problem(f"expected a JSON object, found {json.dumps(value)[:40]}")])
+    return value
+
+
+def read_approvals(approve: Iterable[str], reject: Iterable[str]) -> Mapping[str, bool]:
+    """Return answers by node id, `plan` for the plan as a whole.
+
+    Raises:
+        ConfigError: One is both approved and rejected.
+    """
+    yes, no = set(approve), set(reject)
+    if both := sorted(yes & no):
+        raise ConfigError("command line", [Problem(f"approved and rejected at once: {', '.join(both)}")])
+    return {**dict.fromkeys(yes, True), **dict.fromkeys(no, False)}

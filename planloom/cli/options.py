@@ -1,0 +1,27 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+RunId: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", help="Run id, the start of one, or `last`.")]
+Journal: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--journal",
+        metavar="PATH",
+        help="Journal, a file or sqlite:///file; else $PLANLOOM_JOURNAL, else .planloom/planloom.db.",
+    ),
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Plain: TypeAlias = Annotated[bool, typer.Option("--plain", help="One line per event, also on a terminal.")]
+BaseUrl: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="Ask all models of this OpenAI-compatible server."),
+]
+Rehearsal: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--rehearsal", metavar="SCRIPT", help="Answer all model calls from this script: no key, no network."),
+]
+Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file.")]

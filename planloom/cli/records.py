@@ -1,0 +1,70 @@
+"""What is already there: runs in the journal, rehearsal scripts."""
+
+import json
+import time
+from dataclasses import asdict
+from datetime import datetime
+
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from planloom.cli.lines import line
+from planloom.cli.report import record
+from planloom.cli.words import STATUS_COLOURS, one_line, seconds, usd
+from planloom.core import events as ev
+from planloom.engine import Engine
+
+
+async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool) -> None:
+    """Print the record of a run, or its events.
+
+    Raises:
+        RunError: There is no such run.
+    """
+    async with Engine(journal=journal) as engine:
+        view = await engine.view(run_id)
+        past = await engine.history(view.run_id) if events else []
+    if events:
+        for event in past:
+            typer.echo(_event_json(event) if as_json else line(event, view.started_at))
+    elif as_json:
+        typer.echo(json.dumps(view.result().as_json(), ensure_ascii=False))
+    else:
+        console = Console()
+        console.print(record(view, view.ended_at or time.time(), console.width))
+
+
+def _event_json(event: ev.AnyEvent) -> str:
+    return f'{{"type":"{type(event).__name__}",' + ev.encode(event).decode()[1:]
+
+
+async def runs(limit: int, journal: str | None, *, as_json: bool) -> None:
+    """List runs, the newest first."""
+    async with Engine(journal=journal) as engine:
+        found = await engine.runs(limit)
+    if as_json:
+        typer.echo(json.dumps([asdict(run) for run in found], ensure_ascii=False))
+        return
+    if not found:
+        typer.echo("no runs yet", err=True)
+        return
+    grid = Grid(box=None, padding=(0, 1), header_style="bright_black")
+    for name in ("run", "workflow", "status", "started", "took", "cost", ""):
+        grid.add_column(name, no_wrap=True, overflow="ellipsis")
+    for run in found:
+        grid.add_row(
+            Text(run.run_id),
+            Text(one_line(run.name)),
+            Text(run.status, STATUS_COLOURS[run.status]),
+            _moment(run.started_at),
+            seconds(run.ended_at - run.started_at) if run.ended_at is not None else "",
+            usd(run.cost_usd),
+            Text("REHEARSAL" if run.rehearsal else "", "yellow"),
+        )
+    Console().print(grid)
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,383 @@
+"""The engine: opens what runs share, starts runs, takes them up again, and lists them."""
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from planloom.configs.load import Workflow
+from planloom.core import events as ev
+from planloom.core.errors import PlanError, PlanloomError, RunError
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import RunId
+from planloom.core.result import RunResult
+from planloom.core.view import RunView
+from planloom.graphs.checkpoints import open_checkpointer
+from planloom.graphs.context import Run, Slots, facts_of
+from planloom.graphs.estimate import Checked, check_workflow
+from planloom.graphs.lint import Facts
+from planloom.graphs.run import Shell, build_shell, walk_run
+from planloom.models.gateway import Gateway, Rung
+from planloom.models.script import load_script, scripts_of
+from planloom.state.journal import Journal, RunSummary
+from planloom.state.ledger import Caps, Ledger
+from planloom.state.log import RunLog
+from planloom.tools.functions import load_function
+from planloom.tools.sandbox import Sandbox
+from planloom.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from planloom.models.gateway import Answer
+
+DEFAULT_JOURNAL = ".planloom/planloom.db"
+
+
+class RunHandle:
+    """A run under way: follow it, wait for it, or cancel it."""
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+        self._ended = asyncio.Event()
+        self._error: Exception | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def started(self, task: "asyncio.Task[None]") -> None:
+        """Follow the task that carries the run; the engine calls this."""
+        self._task = task
+        task.add_done_callback(lambda _: self._ended.set())
+
+    def failed(self, error: Exception | None) -> None:
+        """Keep what whoever waits must see; the engine calls this."""
+        self._error = error
+
+    @property
+    def run_id(self) -> RunId:
+        """The run's id, with which any process can take it up again."""
+        return self._log.run_id
+
+    @property
+    def view(self) -> RunView:
+        """The run as it stands now."""
+        return self._log.view
+
+    async def result(self) -> RunResult:
+        """Wait until the run ends or waits for a human, and return its record.
+
+        Raises:
+            JournalError: The journal could not be written; what was committed before is kept.
+        """
+        await self._ended.wait()
+        if self._error is not None:
+            raise self._error
+        return self.view.result()
+
+    def events(self, after: int = 0) -> AsyncIterator[ev.AnyEvent]:
+        """Yield every event in order, past ones first, until the run ends or waits.
+
+        Args:
+            after: Leave out this many events from the start.
+        """
+        return self._log.follow(after)
+
+    async def cancel(self) -> None:
+        """Stop the run and all it does; it can be resumed later. Returns when nothing of it is left."""
+        if self._task is not None:
+            self._task.cancel()
+        await self._ended.wait()
+
+
+class Engine:
+    """Runs workflows; enter it once and use it for any number of runs.
+
+    Leaving the block cancels runs that are still under way; each can be resumed.
+
+    Args:
+        journal: File of the journal, or `sqlite:///FILE`; `None` takes `PLANLOOM_JOURNAL`, or
+            `.planloom/planloom.db` in the current folder; `:memory:` keeps nothing.
+        base_url: Server for every model, over what the workflow and the environment say.
+        rehearsal: Script that answers in place of all models.
+        models: Rungs from Python by the name the workflow uses: async functions or LangChain chat models.
+        tools: Python functions by the name of the tool source.
+        max_parallel: Attempts under way at the same time in this process, over all runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: str | Path | None = None,
+        base_url: str | None = None,
+        rehearsal: str | Path | None = None,
+        models: "Mapping[str, Answer] | None" = None,
+        tools: Mapping[str, Callable[..., object]] | None = None,
+        max_parallel: int = 64,
+    ) -> None:
+        place = str(journal or os.environ.get("PLANLOOM_JOURNAL") or DEFAULT_JOURNAL)
+        self._journal = Journal(place.removeprefix("sqlite:///"))
+        self._gateway = Gateway(base_url=base_url)
+        self._sandbox = Sandbox()
+        self._rehearsal = rehearsal
+        self._models = dict(models or {})
+        self._functions = dict(tools or {})
+        self._process = asyncio.Semaphore(max_parallel)
+        self._stack = AsyncExitStack()
+        self._shell: Shell | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._handles: set[RunHandle] = set()
+
+    async def __aenter__(self) -> Self:
+        """Open the journal, the checkpoints, the model gateway and the sandbox.
+
+        Raises:
+            JournalError: The journal cannot be opened.
+        """
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._journal)
+            await stack.enter_async_context(self._gateway)
+            await stack.enter_async_context(self._sandbox)
+            checkpointer = await stack.enter_async_context(open_checkpointer(self._journal.path))
+            self._shell = build_shell(checkpointer)
+            self._group = await stack.enter_async_context(asyncio.TaskGroup())
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handle in list(self._handles):
+            await handle.cancel()
+        await self._stack.aclose()
+
+    async def run(self, workflow: Workflow | str | Path, inputs: Mapping[str, Json] | None = None) -> RunResult:
+        """Run a workflow to its end and return its record.
+
+        Args:
+            workflow: A workflow, or the path of its file.
+            inputs: Values of its inputs by name.
+
+        Raises:
+            ConfigError: The workflow or its inputs must be fixed first; nothing was run.
+            JournalError: The journal could not be written.
+        """
+        handle = await self.submit(workflow, inputs)
+        try:
+            return await handle.result()
+        except asyncio.CancelledError:
+            await handle.cancel()
+            raise
+
+    async def stream(
+        self, workflow: Workflow | str | Path, inputs: Mapping[str, Json] | None = None
+    ) -> AsyncIterator[ev.AnyEvent]:
+        """Run a workflow and yield its events as they happen; the last is `RunEnded`.
+
+        Raises:
+            ConfigError: As `run`.
+        """
+        handle = await self.submit(workflow, inputs)
+        try:
+            async for event in handle.events():
+                yield event
+        finally:
+            await handle.cancel()
+
+    async def submit(self, workflow: Workflow | str | Path, inputs: Mapping[str, Json] | None = None) -> RunHandle:
+        """Start a run and return its handle at once.
+
+        Raises:
+            ConfigError: As `run`.
+        """
+        if not isinstance(workflow, Workflow):
+            workflow = Workflow.from_yaml(workflow)
+        values = workflow.check_inputs(inputs or {})
+        parts = self._parts(workflow)
+        run_id = RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")
+        log = RunLog(self._journal, run_id)
+        started = ev.RunStarted(
+            run_id=run_id,
+            name=workflow.spec.name,
+            workflow=workflow.to_json(),
+            base_dir=str(workflow.base_dir),
+            inputs=values,
+            rehearsal=any(rung.rehearsal for rung in parts.rungs.values()),
+        )
+        await log.commit(started)
+        return self._start(log, parts, values)
+
+    async def resume(self, run_id: str, approvals: Mapping[str, bool] | None = None) -> RunResult:
+        """Take a run up where its journal ends: committed nodes are not run again.
+
+        Args:
+            run_id: Its id, a prefix of it, or `last`.
+            approvals: Answers by node id, or by `plan` for the plan as a whole.
+
+        Raises:
+            RunError: There is no such run, it is done, or an answer is to nothing that waits.
+            ConfigError: The workflow cannot be loaded any more, for instance for want of a variable.
+        """
+        return await (await self.reopen(run_id, approvals)).result()
+
+    async def reopen(self, run_id: str, approvals: Mapping[str, bool] | None = None) -> RunHandle:
+        """Take a run up as `resume` does and return its handle at once."""
+        found = await self._journal.find(run_id)
+        log = RunLog(self._journal, found, await self._journal.events(found))
+        if log.view.status == "done":
+            raise RunError(f"run {found} is done; there is nothing to resume")
+        if any(handle.run_id == found for handle in self._handles):
+            raise RunError(f"run {found} is under way in this process")
+        workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
+        parts = self._parts(workflow)
+        pending = {item.node_id or "plan": item for item in log.view.pending.values()}
+        if unknown := set(approvals or {}) - set(pending):
+            waits = ", ".join(pending) or "nothing"
+            raise RunError(f"run {found}: {', '.join(sorted(unknown))} does not wait for approval; {waits} does")
+        running = [node_id for node_id, node in log.view.nodes.items() if node.state == "running"]
+        log.note(ev.RunResumed(interrupted=tuple(running)))
+        for name, approved in (approvals or {}).items():
+            item = pending[name]
+            log.note(ev.ApprovalGiven(node_id=item.node_id, approved=approved, bound_to=item.bound_to))
+        await self._journal.commit()
+        return self._start(log, parts, log.view.inputs)
+
+    async def runs(self, limit: int = 20) -> list[RunSummary]:
+        """Return the newest runs of the journal, newest first."""
+        return await self._journal.runs(limit)
+
+    async def view(self, run_id: str) -> RunView:
+        """Return a run as its journal tells it.
+
+        Raises:
+            RunError: There is no such run.
+            JournalError: The journal is damaged.
+        """
+        return RunView(await self._journal.events(await self._journal.find(run_id)))
+
+    async def check(self, workflow: Workflow) -> Checked:
+        """Compile a workflow without running anything.
+
+        Raises:
+            ConfigError: It must be fixed first; every finding is listed with line and column.
+        """
+        return self._parts(workflow).checked
+
+    def _parts(self, workflow: Workflow) -> "_Parts":
+        """Make what one run of a workflow needs; nothing is opened or called yet.
+
+        Raises:
+            ConfigError: The workflow must be fixed first.
+        """
+        rungs = self._rungs(workflow)
+        toolbox = Toolbox(
+            workflow.spec.tools, base_dir=workflow.base_dir, sandbox=self._sandbox, functions=self._functions
+        )
+        facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
+        try:
+            checked = check_workflow(workflow, facts, rungs)
+        except PlanError as exc:
+            raise workflow.as_config_error(exc.findings) from exc
+        return _Parts(workflow, rungs, toolbox, facts, checked)
+
+    def _rungs(self, workflow: Workflow) -> dict[str, Rung]:
+        specs = workflow.spec.models
+        script = load_script(self._rehearsal) if self._rehearsal is not None else None
+        scripts = scripts_of(specs, workflow.base_dir) if script is None else dict.fromkeys(specs, script)
+        rungs: dict[str, Rung] = {}
+        for name, spec in specs.items():
+            if name in self._models:
+                rungs[name] = self._gateway.plugged(
+                    name, self._models[name], max_output_tokens=spec.max_output_tokens, timeout_s=spec.timeout
+                )
+            else:
+                rungs[name] = self._gateway.rung(name, spec, rehearsal=scripts.get(name))
+        return rungs
+
+    def _start(self, log: RunLog, parts: "_Parts", inputs: JsonObject) -> RunHandle:
+        if self._group is None or self._shell is None:
+            raise RunError("the engine is not open; use `async with Engine() as engine`")
+        handle = RunHandle(log)
+        self._handles.add(handle)
+        work = self._carry(handle, log, self._walk(self._shell, log, parts, inputs))
+        task = self._group.create_task(work, name=f"run {log.run_id}")
+        task.add_done_callback(lambda _: self._handles.discard(handle))
+        handle.started(task)
+        return handle
+
+    async def _carry(self, handle: RunHandle, log: RunLog, walk: Coroutine[None, None, None]) -> None:
+        """Carry one run to its end; whatever goes wrong ends in its handle and nowhere else."""
+        error: Exception | None = None
+        try:
+            await walk
+        except asyncio.CancelledError:
+            log.note(ev.RunEnded(status="cancelled", output=None, error="cancelled"))
+            await asyncio.shield(self._journal.commit())
+        except ExceptionGroup as group:
+            error = _first(group)
+        except Exception as exc:
+            error = exc
+        finally:
+            log.close()
+            handle.failed(error)
+
+    async def _walk(self, shell: Shell, log: RunLog, parts: "_Parts", inputs: JsonObject) -> None:
+        workflow, spec = parts.workflow, parts.workflow.spec
+        async with parts.toolbox as toolbox:
+            run = Run(
+                workflow=workflow,
+                inputs=inputs,
+                log=log,
+                ledger=Ledger(Caps(usd=spec.budget.usd, tokens=spec.budget.tokens, calls=spec.budget.calls)),
+                node_ledgers={},
+                toolbox=toolbox,
+                sandbox=self._sandbox,
+                rungs=parts.rungs,
+                slots=Slots(spec.max_parallel, self._process),
+                facts=parts.facts,
+                load=lambda ref: load_function(ref, workflow.base_dir),
+            )
+            await walk_run(shell, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What one run of a workflow needs, made and checked before it starts."""
+
+    workflow: Workflow
+    rungs: Mapping[str, Rung]
+    toolbox: Toolbox
+    facts: Facts
+    checked: Checked
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """Return the one error that people should see out of a group; the group itself when there are several."""
+    flat = group
+    while len(flat.exceptions) == 1 and isinstance(flat.exceptions[0], ExceptionGroup):
+        flat = flat.exceptions[0]
+    ours = [exc for exc in flat.exceptions if isinstance(exc, PlanloomError)]
+    return ours[0] if len(ours) == len(flat.exceptions) else flat
+
+
+def run_sync(
+    workflow: Workflow | str | Path, inputs: Mapping[str, Json] | None = None, *, engine: Engine | None = None
+) -> RunResult:
+    """Run a workflow from a script that has no event loop; inside one, use `Engine.run`.
+
+    Args:
+        workflow: A workflow, or the path of its file.
+        inputs: Values of its inputs by name.
+        engine: An engine not yet entered; `None` makes one with its defaults.
+
+    Raises:
+        ConfigError: As `Engine.run`.
+    """
+
+    async def once() -> RunResult:
+        async with engine or Engine() as opened:
+            return await opened.run(workflow, inputs)
+
+    return asyncio.run(once())

@@ -1,0 +1,70 @@
+"""One run's line to its journal: numbers the events, folds them, and lets listeners follow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from planloom.core import events as ev
+from planloom.core.plan import RunId
+from planloom.core.view import RunView
+from planloom.state.journal import Journal, Row
+
+
+class RunLog:
+    """The only writer of one run's events."""
+
+    def __init__(self, journal: Journal, run_id: RunId, past: list[ev.AnyEvent] | None = None) -> None:
+        self.run_id = run_id
+        self.events: list[ev.AnyEvent] = past or []
+        self.view = RunView(self.events)
+        self._journal = journal
+        self._news = asyncio.Event()
+        self.closed = False
+
+    def note(self, event: ev.AnyEvent) -> None:
+        """Record an event; it is on disk no later than the next committed one."""
+        self.events.append(event)
+        self.view.apply(event)
+        self._journal.append(
+            Row(
+                self.run_id,
+                len(self.events),
+                event.at,
+                type(event).__name__,
+                getattr(event, "node_id", None),
+                getattr(event, "plan_version", None),
+                getattr(event, "input_digest", None),
+                getattr(event, "attempt", None),
+                ev.encode(event).decode(),
+            )
+        )
+        self._tell()
+
+    async def commit(self, event: ev.AnyEvent) -> None:
+        """Record an event and return when it is on disk.
+
+        Raises:
+            JournalError: It could not be written.
+        """
+        self.note(event)
+        await self._journal.commit()
+
+    def close(self) -> None:
+        """No further event will come; followers end."""
+        self.closed = True
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def follow(self, after: int = 0) -> AsyncIterator[ev.AnyEvent]:
+        """Yield every event after number `after`, past ones first, until the run ends or pauses."""
+        position = after
+        while True:
+            news = self._news
+            while position < len(self.events):
+                position += 1
+                yield self.events[position - 1]
+            if self.closed:
+                return
+            await news.wait()

@@ -1,0 +1,176 @@
+"""The tool `files`: text files under one root, which no path and no link leads out of."""
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from planloom.configs.spec import FilesSpec, ToolSpec
+from planloom.core.errors import ConfigError, Problem, ToolError
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import Effect, ToolName
+from planloom.tools import beneath
+from planloom.tools.base import Tool
+
+_MAX_ENTRIES = 1000
+_DEFAULT_CHARS = 50_000
+_PATH: JsonObject = {"type": "string", "description": "path relative to the root, with / between folders"}
+
+
+class FilesSource:
+    """`.read`, `.list`, and with write access `.write`."""
+
+    def __init__(self, name: str, spec: ToolSpec, base_dir: Path) -> None:
+        files = spec.files
+        self._name, self._spec, self._base = name, spec, base_dir
+        self._files = files if isinstance(files, FilesSpec) else FilesSpec(root=files or ".")
+        self._root = -1
+
+    async def open(self) -> None:
+        """Open the root; with write access it is made when it does not exist.
+
+        Raises:
+            ConfigError: There is no such folder.
+        """
+        try:
+            self._root = await asyncio.to_thread(self._open)
+        except OSError as exc:
+            problem = Problem(f"cannot open folder {self._files.root!r}: {exc.strerror}", f"tools.{self._name}.files")
+            raise ConfigError(self._base, [problem]) from exc
+
+    def _open(self) -> int:
+        root = self._base / self._files.root
+        if self._spec.access == "write":
+            root.mkdir(parents=True, exist_ok=True)
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    async def close(self) -> None:
+        """Close the root."""
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
+    def tools(self) -> tuple[Tool, ...]:
+        """The operations that the access allows."""
+        number: JsonObject = {"type": "integer", "minimum": 0}
+        read: JsonObject = {
+            "path": _PATH,
+            "offset": {**number, "description": "characters to skip"},
+            "limit": {**number, "description": f"characters to return, {_DEFAULT_CHARS} when left out"},
+        }
+        tools = [
+            self._tool(
+                "read",
+                "Read a UTF-8 text file. Returns {text, next_offset}; next_offset is null at the end of the file.",
+                read,
+                ["path"],
+                self._read,
+            ),
+            self._tool(
+                "list",
+                "List a folder. Returns {entries: [{name, type, size_bytes}], truncated}.",
+                {"path": _PATH},
+                [],
+                self._list,
+            ),
+        ]
+        if self._spec.access == "write":
+            write: JsonObject = {"path": _PATH, "text": {"type": "string"}}
+            about = "Write a UTF-8 text file, replacing it whole; folders are made. Returns {path, size_bytes}."
+            tools.append(self._tool("write", about, write, ["path", "text"], self._write, "write"))
+        return tuple(tools)
+
+    def _tool(
+        self,
+        operation: str,
+        about: str,
+        properties: JsonObject,
+        required: list[Json],
+        work: Callable[[JsonObject], Json],
+        effect: Effect = "read",
+    ) -> Tool:
+        async def call(args: JsonObject) -> Json:
+            try:
+                return await asyncio.to_thread(work, args)
+            except beneath.OutsideError as exc:
+                raise ToolError(f"{self._name}.{operation}", f"{args.get('path')!r}: {exc}") from exc
+            except OSError as exc:
+                raise ToolError(f"{self._name}.{operation}", f"{args.get('path')!r}: {exc.strerror}") from exc
+
+        return Tool(
+            name=ToolName(f"{self._name}.{operation}"),
+            description=f"{self._spec.description} {about}".strip(),
+            parameters={
+                "type": "object",
+                "properties": properties,
+                "required": required,
+                "additionalProperties": False,
+            },
+            effect=effect,
+            call=call,
+            timeout_s=self._spec.timeout,
+            max_parallel=self._spec.max_parallel,
+        )
+
+    def _read(self, args: JsonObject) -> Json:
+        path, offset, limit = _text(args, "path"), _int(args, "offset", 0), _int(args, "limit", _DEFAULT_CHARS)
+        limit = min(limit, self._files.max_bytes)
+        handle = beneath.open_file(self._root, path, os.O_RDONLY)
+        with open(handle, encoding="utf-8", newline="") as file:
+            try:
+                _skip(file.read, offset)
+                text, more = file.read(limit), file.read(1)
+            except UnicodeDecodeError as exc:
+                raise beneath.OutsideError(f"not UTF-8 text: {exc.reason}") from exc
+        return {"text": text, "next_offset": offset + len(text) if more else None}
+
+    def _list(self, args: JsonObject) -> Json:
+        path = str(args.get("path", "") or ".")
+        with _handle(beneath.open_folder(self._root, path)) as handle, os.scandir(handle) as entries:
+            found = [_entry(entry) for _, entry in zip(range(_MAX_ENTRIES + 1), entries, strict=False)]
+        found.sort(key=lambda entry: str(entry["name"]))
+        return {"entries": [*found[:_MAX_ENTRIES]], "truncated": len(found) > _MAX_ENTRIES}
+
+    def _write(self, args: JsonObject) -> Json:
+        path, content = _text(args, "path"), _text(args, "text").encode()
+        if len(content) > self._files.max_bytes:
+            raise beneath.OutsideError(f"{len(content)} bytes are more than {self._files.max_bytes}")
+        beneath.replace_file(self._root, path, content)
+        return {"path": path, "size_bytes": len(content)}
+
+
+@contextmanager
+def _handle(handle: int) -> Generator[int]:
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _skip(read: Callable[[int], str], characters: int) -> None:
+    while characters > 0 and (piece := read(min(characters, 1 << 20))):
+        characters -= len(piece)
+
+
+def _entry(entry: os.DirEntry[str]) -> JsonObject:
+    found = entry.stat(follow_symlinks=False)
+    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
+    return {
+        "name": entry.name,
+        "type": kinds.get(stat.S_IFMT(found.st_mode), "other"),
+        "size_bytes": found.st_size,
+    }
+
+
+def _text(args: JsonObject, name: str) -> str:
+    value = args[name]
+    if not isinstance(value, str):
+        raise beneath.OutsideError(f"{name}: expected text")
+    return value
+
+
+def _int(args: JsonObject, name: str, default: int) -> int:
+    value = args.get(name, default)
+    return value if isinstance(value, int) else default

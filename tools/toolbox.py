@@ -1,0 +1,218 @@
+"""All tools of a workflow behind one gate: names, schemas, limits and checked arguments."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from planloom.configs.spec import ToolSpec
+from planloom.core.errors import ConfigError, Problem, ToolError
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import ToolName
+from planloom.tools.base import Source, Tool
+from planloom.tools.files import FilesSource
+from planloom.tools.functions import FunctionSource, load_function
+from planloom.tools.http import HttpSource
+from planloom.tools.python import PythonSource
+from planloom.tools.sandbox import Sandbox
+from planloom.tools.sql import SqlSource
+
+MAX_RESULT_BYTES = 200_000
+"""Of one result as JSON."""
+_KINDS = ("python", "files", "http", "sql", "ref")
+
+
+class Toolbox:
+    """The tools of a workflow.
+
+    Making one connects to nothing and runs nothing but the import of functions: names, parameters and effects
+    are known at once. `async with` opens what must be open for `call`.
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, ToolSpec],
+        *,
+        base_dir: Path,
+        sandbox: Sandbox,
+        functions: Mapping[str, Callable[..., object]] | None = None,
+    ) -> None:
+        """Describe the tools.
+
+        Args:
+            specs: Tool sources by name.
+            base_dir: What relative paths are relative to, and where functions are looked for last.
+            sandbox: Runs the code of `python` tools; opened and closed by the caller.
+            functions: Python functions by tool name, in place of or besides those that `specs` name.
+
+        Raises:
+            ConfigError: A source cannot be made of its spec; every fault is listed.
+        """
+        self._base_dir, self._sandbox = base_dir, sandbox
+        self._sources: dict[str, Source] = {}
+        self.tools: dict[ToolName, Tool] = {}
+        """Every operation by name."""
+        given, problems = dict(functions or {}), list[Problem]()
+        for name, spec in {**{name: ToolSpec() for name in given}, **specs}.items():
+            try:
+                self._sources[name] = self._make(name, spec, given.get(name))
+            except ConfigError as exc:
+                problems.extend(exc.problems)
+        if problems:
+            raise ConfigError(base_dir, problems)
+        self._describe()
+        self._validators: dict[ToolName, Draft202012Validator] = {}
+        self._slots = {name: asyncio.Semaphore(tool.max_parallel) for name, tool in self.tools.items()}
+        self._open = AsyncExitStack()
+
+    def _make(self, name: str, spec: ToolSpec, function: Callable[..., object] | None) -> Source:
+        kinds = [kind for kind in _KINDS if getattr(spec, kind) is not None]
+        field = f"tools.{name}"
+        if function is not None:
+            if kinds:
+                message = f"the program passes a function of this name, so {kinds[0]!r} has no place here"
+                raise ConfigError(self._base_dir, [Problem(message, field)])
+            return FunctionSource(name, spec, function)
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "none"
+            message = f"expected exactly one of {', '.join(_KINDS)}; found {found}"
+            raise ConfigError(self._base_dir, [Problem(message, field)])
+        if spec.ref is not None:
+            return FunctionSource(name, spec, load_function(spec.ref, self._base_dir, field=f"{field}.ref"))
+        if kinds[0] == "python":
+            return PythonSource(name, spec, self._sandbox)
+        return _IN_FOLDER[kinds[0]](name, spec, self._base_dir)
+
+    def _describe(self) -> None:
+        self.tools = {tool.name: tool for source in self._sources.values() for tool in source.tools()}
+
+    async def __aenter__(self) -> Self:
+        """Open every source.
+
+        Raises:
+            ConfigError: What a source names cannot be opened.
+        """
+        async with AsyncExitStack() as stack:
+            for source in self._sources.values():
+                stack.push_async_callback(source.close)
+                await source.open()
+            self._open = stack.pop_all()
+        self._describe()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    def expand(self, name: str) -> tuple[Tool, ...]:
+        """Return all operations of a source, or the one operation of that name; nothing when there is none."""
+        if name in self._sources:
+            return tuple(tool for tool in self.tools.values() if tool.name.partition(".")[0] == name)
+        found = self.tools.get(ToolName(name))
+        return (found,) if found else ()
+
+    def catalogue(self) -> list[JsonObject]:
+        """Return what a planner is told of every operation."""
+        return [
+            {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.parameters,
+                "effect": tool.effect,
+            }
+            for tool in self.tools.values()
+        ]
+
+    async def call(
+        self,
+        name: ToolName,
+        args: JsonObject,
+        *,
+        fixed: Mapping[str, Json] | None = None,
+        idempotency_key: str = "",
+    ) -> Json:
+        """Call one operation.
+
+        Args:
+            name: The operation.
+            args: What the caller, often a model, wants to pass.
+            fixed: Arguments settled beforehand; `args` may repeat but not change them.
+            idempotency_key: Passed on to tools that take one.
+
+        Raises:
+            ToolError: There is no such tool, the arguments do not fit, or it failed, took too long, or
+                returned too much; the message may be shown to a model.
+        """
+        tool = self.tools.get(name)
+        if tool is None:
+            raise ToolError(name, f"there is no such tool; there are: {', '.join(self.tools) or 'none'}")
+        merged = self._checked(tool, args, fixed or {})
+        if tool.idempotency_parameter and idempotency_key:
+            merged[tool.idempotency_parameter] = idempotency_key
+        async with self._slots[name]:
+            value = await _timed(tool, merged)
+        return _bounded(tool, value)
+
+    def _checked(self, tool: Tool, args: JsonObject, fixed: Mapping[str, Json]) -> JsonObject:
+        for key, value in fixed.items():
+            if key in args and args[key] != value:
+                raise ToolError(tool.name, f"argument {key!r} is fixed by the plan and cannot be set")
+        merged: JsonObject = {**args, **fixed}
+        if tool.name not in self._validators:
+            self._validators[tool.name] = Draft202012Validator(tool.parameters)
+        errors = [_fault(error) for error in self._validators[tool.name].iter_errors(merged)]
+        if errors:
+            raise ToolError(tool.name, "; ".join(errors[:5]))
+        return merged
+
+
+_IN_FOLDER: Mapping[str, Callable[[str, ToolSpec, Path], Source]] = {
+    "files": FilesSource,
+    "http": HttpSource,
+    "sql": SqlSource,
+}
+
+
+async def _timed(tool: Tool, args: JsonObject) -> Json:
+    deadline = asyncio.timeout(tool.timeout_s)
+    try:
+        async with deadline:
+            return await tool.call(args)
+    except TimeoutError as exc:
+        if not deadline.expired():
+            raise ToolError(tool.name, f"timed out: {exc}") from exc
+        raise ToolError(tool.name, f"took longer than {tool.timeout_s:g} s") from exc
+
+
+def _bounded(tool: Tool, value: Json) -> Json:
+    try:
+        size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ToolError(tool.name, f"its result is not JSON: {exc}") from exc
+    if size > MAX_RESULT_BYTES:
+        limit = f"{size} bytes of result are more than {MAX_RESULT_BYTES}"
+        raise ToolError(tool.name, f"{limit}; ask for less: fewer rows or columns, a smaller limit, a summary")
+    return value
+
+
+def _fault(error: ValidationError) -> str:
+    """Say which argument is wrong, what was expected and what was found."""
+    where = ".".join(str(part) for part in error.absolute_path)
+    found = json.dumps(error.instance, ensure_ascii=False, default=str)
+    if error.validator in ("required", "additionalProperties"):
+        return f"{where + ': ' if where else ''}{error.message}"
+    expected: object = error.validator_value
+    return f"argument {where or '(all)'}: expected {error.validator} {_short(expected)}, found {found[:200]}"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, Iterable) and not isinstance(value, str | Mapping):
+        return " or ".join(map(str, value))
+    return str(value)[:200]
