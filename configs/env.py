@@ -22,9 +22,12 @@ _TEMPLATES = ("nodes", "output")
 class Interpolation:
     """One pass over a document; afterwards it says what went wrong and what came from the environment."""
 
-    env: Mapping[str, str]
+    env: Mapping[str, str] | None
+    """`None` fills nothing in and reads no `$${`."""
     problems: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """Field and message."""
+    """Field and message, where a value is at fault."""
+    bad_keys: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Field and message, where a key is."""
     whole: dict[str, str] = field(default_factory=dict[str, str])
     """Fields that are one variable and nothing else, and their text."""
     filled: set[str] = field(default_factory=set[str])
@@ -41,28 +44,28 @@ class Interpolation:
         return value
 
     def _key(self, key: str, path: str) -> str:
-        if "${env:" in key:
-            self.problems.append((child(path, key), "expected a plain key, found ${env:...}; keys take none"))
+        if self.env is not None and "${env:" in key:
+            self.bad_keys.append((child(path, key), "expected a plain key, found ${env:...}; keys take none"))
         if not key.isascii() and _SURROGATE.search(key):
             self.problems.append((path, "expected Unicode text as a key, found half a surrogate pair"))
             return "?"
         return key
 
     def _text(self, text: str, path: str) -> str:
-        if "${" in text:
-            text = self._filled(text, path)
+        if self.env is not None and "${" in text:
+            text = self._filled(text, path, self.env)
         if not text.isascii() and _SURROGATE.search(text):
             self.problems.append((path, "expected Unicode text, found half a surrogate pair"))
             return ""
         return text
 
-    def _filled(self, text: str, path: str) -> str:
+    def _filled(self, text: str, path: str, env: Mapping[str, str]) -> str:
         template = path.startswith(_TEMPLATES)
 
         def written(match: re.Match[str]) -> str:
             if match[0] == "$${":
                 return "$${" if template else "${"
-            value = self._look_up(match, path)
+            value = self._look_up(match, path, env)
             if value is None:
                 return match[0]
             self.filled.add(path)
@@ -74,7 +77,7 @@ class Interpolation:
             self.whole[path] = out
         return out
 
-    def _look_up(self, match: re.Match[str], path: str) -> str | None:
+    def _look_up(self, match: re.Match[str], path: str, env: Mapping[str, str]) -> str | None:
         body = _BODY.fullmatch(match[1]) if match[1] is not None else None
         if body is None:
             found = match[0] if match[1] is not None else "${env: without a closing }"
@@ -82,7 +85,7 @@ class Interpolation:
             self.problems.append((path, message))
             return None
         name, default = body[1], body[2]
-        value = self.env.get(name)
+        value = env.get(name)
         if default is not None:
             return value or default
         if value is None:

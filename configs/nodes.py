@@ -122,7 +122,7 @@ class NodeSpec(Part):
 
     goal: str = ""
     """What to achieve, for a worker that sees nothing else; `${...}` is filled in."""
-    with_: dict[Variable, JsonValue] = Field(default={}, alias="with")
+    with_: dict[Variable, JsonValue] = Field(default={}, validation_alias="with", serialization_alias="with")
     """Named inputs: literals and `${inputs.x}`, `${nodes.ID.output.PATH}`. Edges are derived from these."""
     needs: tuple[str, ...] = ()
     """Nodes that must be done first although no data flows."""

@@ -95,7 +95,12 @@ def members(annotation: object) -> tuple[object, ...]:
 
 def keys_of(model: type[BaseModel]) -> list[str]:
     """Return a model's keys as people write them."""
-    return [info.alias or name for name, info in model.model_fields.items()]
+    return [written(name, info) for name, info in model.model_fields.items()]
+
+
+def written(name: str, info: FieldInfo) -> str:
+    """Return a field's key in YAML: `with` for `with_`."""
+    return info.validation_alias if isinstance(info.validation_alias, str) else name
 
 
 def choices(annotation: object) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from planloom.configs import nodes, spec
-from planloom.configs.phrases import choices, expected, members, split
+from planloom.configs.phrases import choices, expected, members, split, written
 from planloom.configs.units import Words
 
 _BLOCK = re.compile(r"(<!-- keys: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -46,7 +46,7 @@ def _rows(model: type[BaseModel]) -> Iterator[str]:
     for name, info in model.model_fields.items():
         value = _cell(_value(info.annotation, tuple(info.metadata)))
         meaning = _cell(info.description or "")
-        yield f"| `{info.alias or name}` | {value} | {_default(info)} | {meaning} |\n"
+        yield f"| `{written(name, info)}` | {value} | {_default(info)} | {meaning} |\n"
 
 
 def _cell(text: str) -> str:

@@ -32,6 +32,7 @@ def workflow_schema() -> JsonObject:
     for model in (schema, *defs.values()):
         if isinstance(model, dict) and "properties" in model:
             _allow_env(_part(model, "properties"))
+            _close_names(_part(model, "properties"))
     _part(schema, "properties")["version"] = {"const": 1, "description": "Version of this format."}
     _part(_part(defs, "RungSpec"), "properties")["model"] = _rung_model(defs)
     defs["Env"] = _ENV
@@ -102,6 +103,13 @@ def _allow_env(properties: JsonObject) -> None:
         elif _is_closed(value):
             closed: JsonObject = {key: value.pop(key) for key in list(value) if key not in _ABOUT}
             value["anyOf"] = [closed, {"$ref": "#/$defs/Env"}]
+
+
+def _close_names(properties: JsonObject) -> None:
+    """Refuse names that do not fit the pattern of a mapping's names."""
+    for value in properties.values():
+        if isinstance(value, dict) and "patternProperties" in value:
+            value["additionalProperties"] = False
 
 
 _ABOUT = ("title", "description", "default")

@@ -30,11 +30,15 @@ class Checked(Generic[ModelT]):
     problems: tuple[Problem, ...]
 
 
-def check(model: type[ModelT], document: Document, env: Mapping[str, str]) -> Checked[ModelT]:
-    """Fill the environment in, validate strictly, and collect every problem."""
+def check(model: type[ModelT], document: Document, env: Mapping[str, str] | None) -> Checked[ModelT]:
+    """Fill the environment in, validate strictly, and collect every problem.
+
+    With `env` as `None` nothing is filled in: every `${...}` and `$${` stays as it is written.
+    """
     filling = Interpolation(env)
     data = filling.fill(document.data)
     problems = [*document.problems, *(document.problem(*problem) for problem in filling.problems)]
+    problems += [document.problem(*problem, at_key=True) for problem in filling.bad_keys]
     if document.problems and document.data is None:
         return Checked(spec=None, data=None, problems=tuple(problems))
     spec, errors = _validate(model, data)

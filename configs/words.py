@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from planloom.configs.document import child
@@ -19,8 +19,8 @@ from planloom.configs.phrases import (
     nearest,
     quoted,
     split,
+    written,
 )
-from planloom.core.errors import Problem
 
 _MISMATCH = ("string_type", "model_type", "dict_type", "list_type", "tuple_type")
 
@@ -41,12 +41,6 @@ class Place:
     """Field of the innermost union on the way."""
     not_meant: bool = False
     """The value is of another kind than this member of the union."""
-
-
-def explain_validation(exc: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Return what is wrong, one problem for each thing the writer must change."""
-    errors = exc.errors(include_url=False)
-    return [Problem(message, place.field) for place, message in explain(errors, model)]
 
 
 def explain(
@@ -108,7 +102,7 @@ def _enter(place: Place, step: str | int) -> None:
     place.owner, place.metadata = None, ()
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         place.owner = kind
-        info = next((i for n, i in kind.model_fields.items() if (i.alias or n) == step), None)
+        info = next((i for n, i in kind.model_fields.items() if written(n, i) == step), None)
         place.kind = info.annotation if info else object
         place.metadata = tuple(info.metadata) if info else ()
     else:

@@ -209,7 +209,7 @@ class Driver:
                 samples=progress.agree.samples if progress.agree else 1,
             )
             if job.node.effect == "write":
-                await self._run.log.commit(started)
+                await self._run.log.commit(started, sync=True)
             else:
                 self._run.log.note(started)
             begun = time.monotonic()
@@ -286,16 +286,15 @@ class Driver:
 
     async def _commit(self, node: Node, input_digest: str, output: Json, *, attempt: int, reused: bool = False) -> None:
         """Make an output durable; only then may anyone downstream see it."""
-        await self._run.log.commit(
-            ev.NodeCommitted(
-                node_id=node.id,
-                plan_version=self._version,
-                input_digest=input_digest,
-                output=output,
-                attempt=attempt,
-                reused=reused,
-            )
+        committed = ev.NodeCommitted(
+            node_id=node.id,
+            plan_version=self._version,
+            input_digest=input_digest,
+            output=output,
+            attempt=attempt,
+            reused=reused,
         )
+        await self._run.log.commit(committed, sync=node.effect == "write")
 
 
 def _element_id(node: Node, index: int) -> NodeId:

@@ -133,7 +133,7 @@ class Walk:
         """Write down how the run ended."""
         error = self.planning.error or ("a human rejected the plan" if self._plan_rejected else "")
         end = answer(self.run.view, planning_error=error, stopped=self.stopped or self._budget_stop())
-        await self.run.log.commit(ev.RunEnded(status=end.status, output=end.output, error=end.error))
+        await self.run.log.commit(ev.RunEnded(status=end.status, output=end.output, error=end.error), sync=True)
 
     def _budget_stop(self) -> str:
         reached = [event for event in self.run.log.events if isinstance(event, ev.BudgetReached)]

@@ -64,7 +64,10 @@ class Gateway:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self._stack.__aexit__(kind, exc, trace)
+            if kind is not None and issubclass(kind, asyncio.CancelledError):
+                await self._stack.__aexit__(kind, exc, trace)
+            else:
+                await self._stack.aclose()  # a task group given the caller's error would wrap it
         finally:
             self._clients.clear()
             self._tasks = None

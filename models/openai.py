@@ -196,7 +196,7 @@ class OpenAIWire:
         except openai.APIStatusError as exc:
             raise self._status(exc.status_code, _message(exc), exc.response.headers) from None
         except openai.APIConnectionError as exc:
-            text = f"no answer from {host}: {self._clean(_root(exc))}"
+            text = f"the connection to {host} failed: {self._clean(_root(exc))}"
             raise Fault(FailureKind.TRANSPORT, text, retry=True) from None
         except (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError, EOFError) as exc:
             text = f"the answer of {host} broke off: {self._clean(_root(exc))}"

@@ -126,6 +126,10 @@ class Rung:
     def __repr__(self) -> str:
         return f"Rung({self.name!r}, model={self.model!r})"
 
+    async def open(self) -> None:
+        """Import and open what the first call needs, so that no call's time is spent on it; safe to skip."""
+        await self._opened()
+
     def worst(self, request: Request) -> Worst:
         """Return the most that this call can use and cost: bytes of input, the cap of output."""
         tokens_in, tokens_out = most_tokens(request), self._terms.max_output_tokens

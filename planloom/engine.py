@@ -196,6 +196,7 @@ class Engine:
             workflow = Workflow.from_yaml(workflow)
         values = workflow.check_inputs(inputs or {})
         parts = self._parts(workflow)
+        await parts.warm()
         run_id = RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")
         log = RunLog(self._journal, run_id)
         started = ev.RunStarted(
@@ -351,6 +352,11 @@ class _Parts:
     toolbox: Toolbox
     facts: Facts
     checked: Checked
+
+    async def warm(self) -> None:
+        """Import the model clients before the run's clock starts."""
+        for rung in self.rungs.values():
+            await rung.open()
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

@@ -3,6 +3,10 @@
 Rows are handed to one writer thread in order. `commit` returns when its row is on disk; everything that
 was appended before it is then on disk too. While the disk is busy rows gather, and the next transaction
 takes them all: group commit.
+
+Committed rows survive a killed process (SQLite in WAL mode, `synchronous=NORMAL`). Rows that must also
+survive a power cut, those around a `write` effect and the end of a run, are committed with `sync=True`,
+which waits for the disk itself.
 """
 
 import asyncio
@@ -95,6 +99,7 @@ class Journal:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._db: sqlite3.Connection | None = None
         self._broken: JournalError | None = None
+        self._sync = False
 
     async def __aenter__(self) -> Self:
         try:
@@ -116,12 +121,16 @@ class Journal:
         """Queue a row; it reaches the disk no later than the next `commit` or the close."""
         self._queue.append(row)
 
-    async def commit(self) -> None:
-        """Return when every row queued so far is on disk.
+    async def commit(self, *, sync: bool = False) -> None:
+        """Return when every row queued so far is safe from the end of this process.
+
+        Args:
+            sync: Wait until they are safe from a power cut too.
 
         Raises:
             JournalError: The disk is full, or another process owns the run.
         """
+        self._sync = self._sync or sync
         await self._call(self._drain)
         if self._broken:
             raise self._broken
@@ -187,7 +196,6 @@ class Journal:
         db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
             if version > SCHEMA_VERSION:
                 raise sqlite3.DatabaseError(
@@ -215,7 +223,9 @@ class Journal:
             rows.append(self._queue.popleft())
         if not rows or self._db is None or self._broken:
             return
+        sync, self._sync = self._sync, False
         try:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if sync else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._db.executemany(_INSERT, rows)

@@ -39,14 +39,18 @@ class RunLog:
         )
         self._tell()
 
-    async def commit(self, event: ev.AnyEvent) -> None:
-        """Record an event and return when it is on disk.
+    async def commit(self, event: ev.AnyEvent, *, sync: bool = False) -> None:
+        """Record an event and return when the end of this process cannot undo it.
+
+        Args:
+            event: What happened.
+            sync: Wait until a power cut cannot undo it either.
 
         Raises:
             JournalError: It could not be written.
         """
         self.note(event)
-        await self._journal.commit()
+        await self._journal.commit(sync=sync)
 
     def close(self) -> None:
         """No further event will come; followers end."""

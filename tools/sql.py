@@ -188,7 +188,7 @@ class SqlSource:
     def _shown(
         self, names: list[str], fetch: Callable[[int], Sequence[Iterable[object]]], count: int | None
     ) -> JsonObject:
-        found = fetch(self._sql.max_rows + 1) if names else []
+        found: Sequence[Iterable[object]] = fetch(self._sql.max_rows + 1) if names else ()
         rows: list[Json] = [[_cell(value) for value in row] for row in found[: self._sql.max_rows]]
         shown: JsonObject = {"row_count": count} if count is not None else {}
         return {**shown, "columns": [*names], "rows": rows, "truncated": len(found) > self._sql.max_rows}

@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
+from planloom.configs.json_schema import misfits
 from planloom.configs.spec import ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
 from planloom.core.json import Json, JsonObject
@@ -67,7 +65,6 @@ class Toolbox:
         if problems:
             raise ConfigError(base_dir, problems)
         self._describe()
-        self._validators: dict[ToolName, Draft202012Validator] = {}
         self._slots = {name: asyncio.Semaphore(tool.max_parallel) for name, tool in self.tools.items()}
         self._open = AsyncExitStack()
 
@@ -165,9 +162,10 @@ class Toolbox:
             if key in args and args[key] != value:
                 raise ToolError(tool.name, f"argument {key!r} is fixed by the plan and cannot be set")
         merged: JsonObject = {**args, **fixed}
-        if tool.name not in self._validators:
-            self._validators[tool.name] = Draft202012Validator(tool.parameters)
-        errors = [_fault(error) for error in self._validators[tool.name].iter_errors(merged)]
+        known = tool.parameters.get("properties")
+        if isinstance(known, dict) and (strange := [key for key in merged if key not in known]):
+            raise ToolError(tool.name, f"no argument {strange[0]!r}; it takes: {', '.join(known) or 'none'}")
+        errors = [f"{field}: {message}" for field, message in misfits(merged, tool.parameters, "arguments")]
         if errors:
             raise ToolError(tool.name, "; ".join(errors[:5]))
         return merged
@@ -200,19 +198,3 @@ def _bounded(tool: Tool, value: Json) -> Json:
         limit = f"{size} bytes of result are more than {MAX_RESULT_BYTES}"
         raise ToolError(tool.name, f"{limit}; ask for less: fewer rows or columns, a smaller limit, a summary")
     return value
-
-
-def _fault(error: ValidationError) -> str:
-    """Say which argument is wrong, what was expected and what was found."""
-    where = ".".join(str(part) for part in error.absolute_path)
-    found = json.dumps(error.instance, ensure_ascii=False, default=str)
-    if error.validator in ("required", "additionalProperties"):
-        return f"{where + ': ' if where else ''}{error.message}"
-    expected: object = error.validator_value
-    return f"argument {where or '(all)'}: expected {error.validator} {_short(expected)}, found {found[:200]}"
-
-
-def _short(value: object) -> str:
-    if isinstance(value, Iterable) and not isinstance(value, str | Mapping):
-        return " or ".join(map(str, value))
-    return str(value)[:200]

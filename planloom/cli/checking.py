@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 
 from planloom.cli.draw import Picture
 from planloom.cli.explain import explained
 from planloom.cli.given import load_workflow
 from planloom.cli.pictures import of_plan, of_run
-from planloom.cli.words import harmless
+from planloom.cli.words import console, harmless
 from planloom.configs.load import Workflow, shipped_names
 from planloom.core.errors import ConfigError, Problem
 from planloom.core.json import JsonObject
@@ -98,7 +97,7 @@ async def explain(file: str) -> None:
     """
     workflow = load_workflow(file)
     checked = await _check(workflow)
-    Console().print(explained(workflow.spec, checked))
+    console().print(explained(workflow.spec, checked))
 
 
 def picture(target: str, journal: str | None) -> Picture:

@@ -8,8 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from planloom.cli.order import in_order, longest_path
-from planloom.cli.pictures import goal_of
+from planloom.cli.order import goal_of, in_order, longest_path
 from planloom.cli.rails import MARK, rails
 from planloom.cli.words import count_range, one_line, seconds, tokens, usd, usd_range
 from planloom.configs.spec import BudgetSpec, RungSpec, WorkflowSpec
@@ -96,10 +95,7 @@ def _sums(spec: WorkflowSpec, plan: Plan, checked: "Checked") -> RenderableType:
     maps = [node_id for node_id, node in plan.nodes.items() if node.map is not None]
     low, high = sum(e.calls_low for e in estimates), sum(e.calls_high for e in estimates)
     lines = [
-        (
-            "longest",
-            f"{' → '.join(path)}  ({count_range(0, round(sum(calls[n] for n in path if n in calls)))} calls)",
-        ),
+        ("longest", f"{' → '.join(path)}  (at most {sum(calls.get(n, 0.0) for n in path):,.0f} calls)"),
         ("calls", count_range(low, high) + _beside(spec.budget.calls)),
         ("cost", _sum_usd(estimates) + _beside(usd(spec.budget.usd) if spec.budget.usd else None)),
     ]

@@ -21,9 +21,12 @@ def load_workflow(given: str | None) -> Workflow:
     if given is None:
         return Workflow.shipped(DEFAULT_WORKFLOW)
     path = Path(given)
-    if path.exists() or path.suffix or len(path.parts) > 1 or given not in shipped_names():
+    if path.exists() or path.suffix or len(path.parts) > 1:
         return Workflow.from_yaml(path)
-    return Workflow.shipped(given)
+    if given in (names := shipped_names()):
+        return Workflow.shipped(given)
+    message = f"expected a file, or a shipped workflow ({', '.join(names) or 'there is none'}), found neither"
+    raise ConfigError(given, [Problem(message)])
 
 
 def read_inputs(workflow: Workflow, *, task: str | None, pairs: Iterable[str], file: Path | None) -> dict[str, Json]:

@@ -76,10 +76,10 @@ rules:                                    # the first rule that matches a reques
   - when: {node: summary, model: gpt-5, tool_results: 0}
     tool_calls:
       - name: count
-        args: {text: "A keeper's forty years of unasked-for weather notes became the coast's only unbroken storm record."}
+        args: {text: "A keeper's forty years of weather notes became the coast's only unbroken storm record."}
   - when: {node: summary, model: gpt-5}
     json:
-      summary: A keeper's forty years of unasked-for weather notes became the coast's only unbroken storm record.
+      summary: A keeper's forty years of weather notes became the coast's only unbroken storm record.
 """
 
 _TOOLS = '''\

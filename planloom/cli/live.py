@@ -13,7 +13,7 @@ from rich.text import Text
 
 from planloom.cli.rails import MARK, rails
 from planloom.cli.rows import Row, Table, base_of, table
-from planloom.cli.words import ACTION_MARKS, COLOURS, ICONS, STATUS_COLOURS, one_line, seconds, tokens, usd
+from planloom.cli.words import ACTION_MARKS, COLOURS, ICONS, STATUS_COLOURS, one_line, plural, seconds, tokens, usd
 from planloom.core.result import DecisionRecord, NodeState, PendingApproval
 from planloom.core.view import RunView
 
@@ -135,9 +135,12 @@ def totals(view: RunView, now: float) -> Text:
         f"{view.usage.calls:,}{_of(view, 'calls', lambda cap: f'{cap:,.0f}')} calls",
         f"{tokens(view.usage.tokens)}{_of(view, 'tokens', lambda cap: tokens(round(cap)))} tokens",
         seconds(max(0.0, end - view.started_at)) if view.started_at else "",
-        f"{view.replans} replan{'s' if view.replans > 1 else ''}" if view.replans else "",
+        plural(view.replans, "replan") if view.replans else "",
     ]
     line = Text("  ").append(" · ".join(part for part in parts if part), "bold")
+    planning = view.cost_usd - sum(node.cost_usd for node in view.nodes.values())
+    if planning > 1e-9:
+        line.append(f" · {usd(planning)} of it for planning")
     if states["failed"]:
         line.append(f" · {states['failed']} failed", "bold red")
     return line

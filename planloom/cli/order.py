@@ -19,6 +19,13 @@ def planned(view: RunView) -> dict[NodeId, Node]:
     return {**(view.plan.nodes if view.plan else {}), **view.provisional}
 
 
+def goal_of(node: Node) -> str:
+    """What a node is for, in words: its goal, or what it calls or runs."""
+    if node.goal:
+        return node.goal
+    return f"calls {node.tool}" if node.tool else (node.code or "").strip().partition("\n")[0]
+
+
 def edges_of(nodes: Mapping[NodeId, Node]) -> dict[NodeId, frozenset[NodeId]]:
     """Derive what every node waits for, among the nodes given."""
     return {node_id: (_waits_for(node) & nodes.keys()) - {node_id} for node_id, node in nodes.items()}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from planloom.cli.draw import Card, Picture
 from planloom.cli.live import totals
-from planloom.cli.order import edges_of, planned
+from planloom.cli.order import edges_of, goal_of, planned
 from planloom.cli.rows import Row, table
 from planloom.cli.words import count_range, seconds, usd
 from planloom.configs.spec import WorkflowSpec
@@ -64,13 +64,6 @@ def of_plan(spec: WorkflowSpec, checked: "Checked") -> Picture:
 
 def _card(node: Node, facts: str, *, mapped: bool) -> Card:
     return Card(id=node.id, kind=node.kind, goal=goal_of(node), facts=facts, mapped=mapped)
-
-
-def goal_of(node: Node) -> str:
-    """What a node is for, in words: its goal, or what it calls or runs."""
-    if node.goal:
-        return node.goal
-    return f"calls {node.tool}" if node.tool else (node.code or "").strip().partition("\n")[0]
 
 
 def _unplanned(spec: WorkflowSpec) -> Picture:

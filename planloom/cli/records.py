@@ -6,13 +6,12 @@ from dataclasses import asdict
 from datetime import datetime
 
 import typer
-from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
 from planloom.cli.lines import line
 from planloom.cli.report import record
-from planloom.cli.words import STATUS_COLOURS, one_line, seconds, usd
+from planloom.cli.words import STATUS_COLOURS, console, one_line, seconds, usd
 from planloom.core import events as ev
 from planloom.engine import Engine
 
@@ -32,8 +31,8 @@ async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool)
     elif as_json:
         typer.echo(json.dumps(view.result().as_json(), ensure_ascii=False))
     else:
-        console = Console()
-        console.print(record(view, view.ended_at or time.time(), console.width))
+        screen = console()
+        screen.print(record(view, view.ended_at or time.time(), screen.width))
 
 
 def _event_json(event: ev.AnyEvent) -> str:
@@ -50,21 +49,21 @@ async def runs(limit: int, journal: str | None, *, as_json: bool) -> None:
     if not found:
         typer.echo("no runs yet", err=True)
         return
-    grid = Grid(box=None, padding=(0, 1), header_style="bright_black")
-    for name in ("run", "workflow", "status", "started", "took", "cost", ""):
-        grid.add_column(name, no_wrap=True, overflow="ellipsis")
+    grid = Grid(box=None, padding=(0, 1), header_style="bright_black", expand=True)
+    for name in ("run", "status", "started", "took", "cost"):
+        grid.add_column(name, no_wrap=True)
+    grid.add_column("workflow", no_wrap=True, overflow="ellipsis", ratio=1)
     for run in found:
         grid.add_row(
             Text(run.run_id),
-            Text(one_line(run.name)),
             Text(run.status, STATUS_COLOURS[run.status]),
             _moment(run.started_at),
             seconds(run.ended_at - run.started_at) if run.ended_at is not None else "",
             usd(run.cost_usd),
-            Text("REHEARSAL" if run.rehearsal else "", "yellow"),
+            Text(one_line(run.name)).append(" REHEARSAL" if run.rehearsal else "", "yellow"),
         )
-    Console().print(grid)
+    console().print(grid)
 
 
 def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from planloom.cli.words import compact, one_line, seconds
+from planloom.cli.words import compact, console, one_line, seconds
 from planloom.models.script import Rule, Script, load_script
 
 
@@ -21,7 +21,7 @@ def rehearse(path: Path, *, serve: bool, host: str, port: int) -> None:
     """
     script = load_script(path)
     if not serve:
-        Console().print(rules_table(script))
+        console().print(rules_table(script))
         typer.echo(f"{path}: ok, {len(script.rules)} rules")
         return
     from planloom.models.rehearsal import serve_rehearsal

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from planloom.cli.live import decisions, heading, nodes_grid, totals
 from planloom.cli.rows import Row, table
-from planloom.cli.words import COLOURS, STATUS_COLOURS, harmless, one_line, pretty, seconds, tokens, usd
+from planloom.cli.words import COLOURS, STATUS_COLOURS, harmless, one_line, plural, pretty, seconds, tokens, usd
 from planloom.core.events import Status
 from planloom.core.outcome import Evidence
 from planloom.core.result import AttemptRecord, NodeRecord, PendingApproval, RunResult
@@ -101,11 +101,16 @@ def attempts(nodes: Iterable[NodeRecord]) -> RenderableType:
             grid.add_row(
                 Text(f"  {node.id} #{attempt.attempt}"),
                 Text(asked, "magenta"),
-                Text(f"{attempt.usage.calls} calls" + (f" {attempt.tool_calls} tools" if attempt.tool_calls else "")),
+                Text(_asked(attempt)),
                 Text(usd(attempt.cost_usd) if attempt.cost_usd else ""),
                 _verdict(attempt),
             )
     return grid
+
+
+def _asked(attempt: AttemptRecord) -> str:
+    counts = [(attempt.usage.calls, "call"), (attempt.tool_calls, "tool call")]
+    return ", ".join(plural(count, noun) for count, noun in counts if count)
 
 
 def _verdict(attempt: AttemptRecord) -> Text:
@@ -113,10 +118,10 @@ def _verdict(attempt: AttemptRecord) -> Text:
         return Text("not ended", "yellow")
     if attempt.ok:
         passed = sum(item.passed for item in attempt.evidence)
-        return Text(f"passed {passed} check{'s' if passed != 1 else ''}" if passed else "passed", "green")
+        return Text(f"passed {plural(passed, 'check')}" if passed else "passed", "green")
     line = Text(f"{attempt.failure}: {one_line(attempt.message, 400)}", "red")
     for item in attempt.evidence:
-        if not item.passed:
+        if not item.passed and item.check not in attempt.message:
             line.append(f"\n{_saw(item)}", "bright_black")
     return line
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from planloom.cli.order import Edges, edges_of, in_order, planned
+from planloom.cli.order import Edges, edges_of, goal_of, in_order, planned
 from planloom.core.plan import NodeId
 from planloom.core.result import NodeState
 from planloom.core.view import NodeView, RunView
@@ -57,7 +57,8 @@ def table(view: RunView, now: float, *, removed: bool = False) -> Table:
 
     Nodes that a replan took out are left away, unless `removed` keeps them at the end.
     """
-    edges = edges_of(planned(view))
+    nodes = planned(view)
+    edges = edges_of(nodes)
     elements: dict[NodeId, list[NodeView]] = {}
     for node_id, node in view.nodes.items():
         if (base := base_of(node_id)) != node_id:
@@ -68,7 +69,8 @@ def table(view: RunView, now: float, *, removed: bool = False) -> Table:
     if not removed:
         rest = [n for n in rest if view.nodes[n].state != "removed"]
     words = _last_words(view)
-    rows = (_row(view.nodes[n], elements.get(n, []), words.get(n, ""), now) for n in [*order, *rest])
+    goals = {n: goal_of(node) for n, node in nodes.items()}
+    rows = (_row(view.nodes[n], elements.get(n, []), words.get(n, ""), goals.get(n, ""), now) for n in [*order, *rest])
     return Table(tuple(rows), edges)
 
 
@@ -76,7 +78,7 @@ def _last_words(view: RunView) -> dict[NodeId, str]:
     return {base_of(decision.node_id): f"{decision.action}: {decision.reason}" for decision in view.decisions}
 
 
-def _row(node: NodeView, elements: list[NodeView], decided: str, now: float) -> Row:
+def _row(node: NodeView, elements: list[NodeView], decided: str, goal: str, now: float) -> Row:
     parts = [node, *elements]
     attempts = [attempt for part in parts for attempt in part.attempts]
     latest = max(attempts, key=lambda attempt: attempt.started_at, default=None)
@@ -91,7 +93,7 @@ def _row(node: NodeView, elements: list[NodeView], decided: str, now: float) -> 
         done=_count(elements, "done"),
         broken=_count(elements, "failed"),
         total=node.elements,
-        note=_note(node, elements, decided),
+        note=_note(node, elements, decided) or goal or node.goal,
     )
 
 
@@ -120,5 +122,5 @@ def _note(node: NodeView, elements: list[NodeView], decided: str) -> str:
     if broken := [part for part in elements if part.state in ("failed", "held")]:
         return f"{broken[0].id}: {broken[0].reason}"
     if node.reused:
-        return f"unchanged, kept from an earlier plan: {node.goal}"
-    return node.goal
+        return "unchanged, kept from an earlier plan"
+    return ""

@@ -1,7 +1,10 @@
 """How values are written for people: money, time, tokens, states, and text that cannot steer a terminal."""
 
 import json
+import os
 import re
+
+from rich.console import Console
 
 from planloom.core.json import Json
 from planloom.core.result import NodeState
@@ -89,6 +92,19 @@ def tokens(value: int) -> str:
     if value < 10_000:
         return f"{value:,}"
     return f"{value / 1000:.1f}k" if value < 1_000_000 else f"{value / 1_000_000:.2f}M"
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a number with its noun: `1 call`, `2 calls`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def console() -> Console:
+    """Return the console of standard output; what is piped is not squeezed into 80 columns."""
+    found = Console()
+    if not found.is_terminal and "COLUMNS" not in os.environ:
+        return Console(width=160)
+    return found
 
 
 def pretty(value: Json) -> str:

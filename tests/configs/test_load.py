@@ -9,7 +9,10 @@ import yaml
 from planloom.configs import load
 from planloom.configs.compose import compose
 from planloom.configs.load import Workflow, shipped_names
-from planloom.configs.spec import NodeSpec, RungSpec, WorkflowSpec
+from planloom.configs.nodes import NodeSpec
+from planloom.configs.plain import plain
+from planloom.configs.spec import RungSpec, WorkflowSpec
+from planloom.configs.validate import check
 from planloom.core.errors import ConfigError
 from planloom.core.json import Json
 from planloom.core.plan import Finding, NodeId
@@ -89,7 +92,9 @@ def test_both_parsers_of_pyyaml_give_the_same() -> None:
 
 
 def test_aliases_stand_for_whole_values() -> None:
-    text = TEXT.replace("agree: {samples: 3}", "agree: &a {samples: 3}").replace("rows: 3", "rows: &r [1, 2]\n      more: *r")
+    text = TEXT.replace("agree: {samples: 3}", "agree: &a {samples: 3}").replace(
+        "rows: 3", "rows: &r [1, 2]\n      more: *r"
+    )
     workflow = Workflow.from_text(text, env=ENV)
     assert workflow.spec.nodes["draft"].with_ == {"rows": [1, 2], "more": [1, 2]}
 
@@ -97,7 +102,9 @@ def test_aliases_stand_for_whole_values() -> None:
 def test_variables_are_filled_in_and_numbers_read_from_them(workflow: Workflow) -> None:
     rung = workflow.spec.models["mini"]
     assert (rung.timeout, rung.base_url) == (20.0, "http://localhost:1/v1")
-    text = TEXT.replace('"openai:a"', '"openai:a", max_parallel: "${env:N}", retries: "${env:R}", price: {input: "${env:P}", output: 0}')
+    text = TEXT.replace(
+        '"openai:a"', '"openai:a", max_parallel: "${env:N}", retries: "${env:R}", price: {input: "${env:P}", output: 0}'
+    )
     rung = Workflow.from_text(text, env={**ENV, "N": "4", "R": "2", "P": "0.5"}).spec.models["mini"]
     assert (rung.max_parallel, rung.retries, rung.price and rung.price.input) == (4, 2, 0.5)
 
@@ -182,3 +189,12 @@ def test_shipped_workflows_load_by_name_and_others_are_refused(monkeypatch: pyte
         assert Workflow.shipped(name).base_dir == Path(load.__file__).resolve().parent
     with pytest.raises(ConfigError, match="no shipped workflow"):
         Workflow.shipped("../secrets")
+
+
+def test_without_an_environment_nothing_is_filled_in_and_the_rest_is_checked() -> None:
+    written = {"goal": "say ${env:HOME:-x} and $${y}", "max_calls": 2}
+    checked = check(NodeSpec, plain(written, "plan"), env=None)
+    assert checked.spec is not None
+    assert checked.spec.goal == written["goal"]
+    half = check(NodeSpec, plain({"goal": "\ud800", "tools": [3]}, "plan"), env=None)
+    assert [problem.field for problem in half.problems] == ["goal", "tools[0]"]

@@ -74,7 +74,7 @@ async def test_a_dead_port_is_named(kit) -> None:
         port = taken.getsockname()[1]
         spec = RungSpec(model="openai:m", base_url=f"http://127.0.0.1:{port}/v1", retries=1)
         async with kit.gateway() as gateway:
-            with pytest.raises(ModelError, match=rf"no answer from 127.0.0.1:{port}") as caught:
+            with pytest.raises(ModelError, match=rf"connection to 127.0.0.1:{port} failed") as caught:
                 await gateway.rung("mini", spec)(kit.ask())
     assert caught.value.kind is FailureKind.TRANSPORT
 
@@ -188,7 +188,7 @@ async def test_a_stream_that_breaks_after_text_was_handed_out_is_not_started_aga
 
     seen: list[str] = []
     async with kit.provider(half) as provider, kit.gateway() as gateway:
-        with pytest.raises(ModelError, match="broke off") as caught:
+        with pytest.raises(ModelError, match="connection to .* failed") as caught:
             async for item in gateway.rung("mini", kit.spec(provider)).stream(kit.ask()):
                 seen.append(str(item))
     assert seen[0] == "first "

@@ -1,0 +1,149 @@
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from planloom.tools.box import MAX_OUTPUT_BYTES, BoxResult
+from planloom.tools.sandbox import Sandbox
+
+Box = Literal["monty", "cpython"]
+BOXES: tuple[Box, ...] = ("monty", "cpython")
+both = pytest.mark.parametrize("box", BOXES)
+pytestmark = pytest.mark.usefixtures("cpython_box")
+
+
+@both
+async def test_the_value_is_the_last_expression(sandbox: Sandbox, box: Box) -> None:
+    result = await sandbox.run("x = 2\nx * n", {"n": 21}, box=box)
+    assert (result.value, result.error, result.box) == (42, "", box)
+
+
+@both
+async def test_the_variable_result_wins_over_the_last_expression(sandbox: Sandbox, box: Box) -> None:
+    result = await sandbox.run("result = [1, 2]\nprint('hello')\n99", {}, box=box)
+    assert (result.value, result.stdout) == ([1, 2], "hello\n")
+
+
+@both
+async def test_variables_of_every_json_type_arrive(sandbox: Sandbox, box: Box) -> None:
+    given = {"a": None, "b": [1, 2.5, "ü", True], "c": {"d": {"e": []}}}
+    assert (await sandbox.run("[a, b, c]", given, box=box)).value == [None, given["b"], given["c"]]
+
+
+@both
+async def test_an_error_has_type_message_and_line(sandbox: Sandbox, box: Box) -> None:
+    result = await sandbox.run("def f():\n    raise ValueError('bad')\n\nf()", {}, box=box)
+    assert (result.error, result.line) == ("ValueError: bad", 2)
+
+
+@both
+async def test_a_failed_assertion_without_message_shows_what_was_asserted(sandbox: Sandbox, box: Box) -> None:
+    result = await sandbox.run("got = 3\nassert got == 4", {}, box=box)
+    assert result.error.startswith("AssertionError: assert ")
+    assert result.line == 2
+
+
+async def test_a_syntax_error_has_its_line_and_starts_no_box(sandbox: Sandbox) -> None:
+    result = await sandbox.run("x = 1\ndef f(:\n    pass", {})
+    assert result.error.startswith("SyntaxError: ")
+    assert (result.line, result.box) == (2, "none")
+
+
+@both
+@pytest.mark.parametrize("code", ["{1, 2}", "float('nan')", "2 ** 20000", "len", "{(1, 2): 3}"])
+async def test_a_value_that_is_not_json_is_an_error(
+    sandbox: Sandbox, box: Box, code: str, failing: Callable[[BoxResult], str]
+) -> None:
+    failing(await sandbox.run(code, {}, box=box))
+
+
+@both
+async def test_too_large_a_value_is_an_error(
+    sandbox: Sandbox, box: Box, failing: Callable[[BoxResult], str]
+) -> None:
+    error = failing(await sandbox.run(f"'a' * {MAX_OUTPUT_BYTES + 1}", {}, box=box))
+    assert error == f"ValueError: the value is larger than {MAX_OUTPUT_BYTES} bytes as JSON"
+
+
+@both
+async def test_runs_keep_nothing_from_each_other(sandbox: Sandbox, box: Box) -> None:
+    await sandbox.run("leftover = 1\n0", {}, box=box)
+    assert "NameError" in (await sandbox.run("leftover", {}, box=box)).error
+
+
+@both
+async def test_scratch_files_are_there(sandbox: Sandbox, box: Box) -> None:
+    result = await sandbox.run("open('a.txt').read()", {}, box=box, files={"a.txt": b"hi"})
+    assert result.value == "hi"
+
+
+async def test_what_is_written_to_scratch_can_be_read_and_is_gone_afterwards(sandbox: Sandbox) -> None:
+    code = "import os\nopen('a.txt', 'w').write('x')\n[os.getcwd(), open('a.txt').read()]"
+    value = (await sandbox.run(code, {})).value
+    assert isinstance(value, list)
+    assert value[1] == "x"
+    assert not Path(str(value[0])).exists()
+
+
+async def test_auto_takes_the_box_that_the_code_needs(sandbox: Sandbox) -> None:
+    assert (await sandbox.run("1 + 1", {})).box == "monty"
+    assert (await sandbox.run("import fractions\nstr(fractions.Fraction(1, 3))", {})).box == "cpython"
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "value"),
+    [
+        ("numpy", "import numpy as np\n[np.arange(3), np.float64(1.5), np.linalg.det(np.eye(3))]", [[0, 1, 2], 1.5, 1.0]),
+        ("pandas", "import pandas as pd\npd.DataFrame({'a': [1, 2]}).a.mean()", 1.5),
+        ("sympy", "import sympy\nstr(sympy.diff('x**2'))", "2*x"),
+        ("pint", "import pint\npint.UnitRegistry()('3 km').to('m').magnitude", 3000),
+    ],
+)
+async def test_installed_libraries_work_in_the_cpython_box(
+    sandbox: Sandbox, module: str, code: str, value: object
+) -> None:
+    pytest.importorskip(module)
+    result = await sandbox.run(code, {}, timeout_s=30)
+    assert (result.value, result.error, result.box) == (value, "", "cpython")
+
+
+async def test_threads_and_an_event_loop_work_in_the_cpython_box(sandbox: Sandbox) -> None:
+    code = (
+        "import asyncio\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "async def one():\n    await asyncio.sleep(0)\n    return 1\n"
+        "[asyncio.run(one()), *ThreadPoolExecutor(3).map(abs, [-1, -2])]"
+    )
+    assert (await sandbox.run(code, {})).value == [1, 1, 2]
+
+
+@both
+async def test_many_runs_at_once_all_end(sandbox: Sandbox, box: Box) -> None:
+    async with asyncio.TaskGroup() as group:
+        runs = [group.create_task(sandbox.run("n * n", {"n": n}, box=box)) for n in range(12)]
+    assert [run.result().value for run in runs] == [n * n for n in range(12)]
+
+
+def children() -> set[str]:
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    found = set(path.read_text().split()) if path.exists() else set[str]()
+    return {pid for pid in found if "guest.py" in Path(f"/proc/{pid}/cmdline").read_text()}
+
+
+async def test_a_cancelled_run_leaves_no_process(sandbox: Sandbox) -> None:
+    before = children()
+    deadline = asyncio.timeout(0.5)
+    with pytest.raises(TimeoutError):
+        async with deadline:
+            await sandbox.run("while True:\n    pass", {}, box="cpython", timeout_s=60)
+    assert children() <= before
+
+
+async def test_a_closed_sandbox_leaves_no_process() -> None:
+    before = children()
+    async with Sandbox() as sandbox:
+        await sandbox.run("1", {}, box="cpython")
+        assert len(children() - before) == 1, "one spare is kept warm"
+    assert children() <= before

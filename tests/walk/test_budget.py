@@ -1,0 +1,55 @@
+"""A cap is never passed, not at any instant, and the run says which cap stopped it."""
+
+from pathlib import Path
+
+from support import MakeWorkflow, ServeModel
+
+from planloom.core.events import CallEnded, CallStarted
+from planloom.engine import Engine
+
+FORTY = "\n".join(f"  n{i}: {{goal: work}}" for i in range(40))
+ANSWER = "rehearsal: 1\nrules: [{text: ok, delay: 20ms, usage: {input: 500, output: 4000}}]\n"
+
+
+def peak(events: list[object]) -> float:
+    """Return the most that was ever spent and reserved together."""
+    held: dict[str, float] = {}
+    spent = most = 0.0
+    for event in events:
+        if isinstance(event, CallStarted):
+            held[event.call_id] = event.reserved_usd
+        elif isinstance(event, CallEnded):
+            held.pop(event.call_id)
+            spent += event.cost_usd
+        most = max(most, spent + sum(held.values()))
+    return most
+
+
+async def test_forty_parallel_nodes_never_pass_the_cap(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model(ANSWER)
+    models = 'models: {mini: {model: "openai:mini", price: {input: 1, output: 2}, max_output_tokens: 4000}}\n'
+    workflow = make_workflow(f"budget: {{usd: 0.10}}\nmax_parallel: 40\nnodes:\n{FORTY}\n", models=models)
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        handle = await engine.submit(workflow)
+        result = await handle.result()
+        events: list[object] = [event async for event in handle.events()]
+    assert peak(events) <= 0.10
+    assert result.status == "partial"
+    assert "budget usd" in result.error
+    done = [node for node in result.nodes.values() if node.state == "done"]
+    assert 8 <= len(done) <= 11
+    assert len(server.requests) == len(done)
+
+
+async def test_calls_that_wait_for_money_go_on_when_others_cost_less_than_feared(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model("rehearsal: 1\nrules: [{text: ok, delay: 5ms, usage: {input: 10, output: 5}}]\n")
+    models = 'models: {mini: {model: "openai:mini", price: {input: 1, output: 2}, max_output_tokens: 4000}}\n'
+    workflow = make_workflow(f"budget: {{usd: 0.03}}\nmax_parallel: 40\nnodes:\n{FORTY}\n", models=models)
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(workflow)
+    assert result.status == "done"
+    assert len(server.requests) == 40

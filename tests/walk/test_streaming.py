@@ -1,0 +1,53 @@
+"""Nodes run while the planner still writes."""
+
+import json
+from pathlib import Path
+
+from support import MakeWorkflow, ServeModel
+
+from planloom.core.events import AttemptStarted, NodePlanned, PlanReady
+from planloom.engine import Engine
+
+
+async def test_the_first_nodes_are_done_before_the_plan_is_complete(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    nodes = [{"id": f"n{i}", "goal": f"do {i}"} for i in range(20)]
+    plan = json.dumps({"nodes": nodes, "output": "${nodes.n19.output}"})
+    script = {
+        "rehearsal": 1,
+        "rules": [
+            {"when": {"role": "planner"}, "text": plan, "stream": {"chunks": 40, "over": "1s"}},
+            {"text": "ok"},
+        ],
+    }
+    server = await serve_model(json.dumps(script))
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        handle = await engine.submit(make_workflow(""))
+        result = await handle.result()
+        events = [event async for event in handle.events()]
+    assert result.status == "done"
+    planned = next(i for i, event in enumerate(events) if isinstance(event, PlanReady))
+    early = [event for event in events[:planned] if isinstance(event, AttemptStarted)]
+    assert len(early) >= 15
+    first = next(event for event in events if isinstance(event, NodePlanned))
+    assert next(event for event in events if isinstance(event, AttemptStarted)).at - first.at < 0.2
+    assert server.nodes().count("n0") == 1
+
+
+async def test_a_rejected_plan_goes_back_with_findings_and_what_ran_is_kept(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    bad = {"nodes": [{"id": "a", "goal": "x"}, {"id": "b", "goal": "y", "with": {"z": "${nodes.nope.output}"}}]}
+    good = {"nodes": [{"id": "a", "goal": "x"}, {"id": "b", "goal": "y", "with": {"z": "${nodes.a.output}"}}]}
+    rules = [
+        {"when": {"role": "planner", "contains": "unknown_node"}, "json": good},
+        {"when": {"role": "planner"}, "json": bad},
+        {"text": "ok"},
+    ]
+    server = await serve_model(json.dumps({"rehearsal": 1, "rules": rules}))
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(make_workflow(""))
+    assert result.status == "done", result.error
+    assert server.nodes().count("a") == 1
+    assert server.nodes("planner") == ["", ""]
