@@ -5,12 +5,12 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONDecoder
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from planloom.agents.prompting import block, clip, prompt, section
-from planloom.configs.validate import check
 from planloom.configs.nodes import NodeSpec
 from planloom.configs.plain import plain
+from planloom.configs.validate import check
 from planloom.core.errors import PlanError
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Failed
@@ -84,7 +84,7 @@ class PlanScanner:
             value, end = self._decoder.raw_decode(self._text, start.end() - 1)
         except ValueError:
             return None
-        return (value, end) if isinstance(value, dict) else None
+        return cast(JsonObject, value), end
 
 
 async def make_plan(assignment: Assignment, model: StreamingModel) -> AsyncIterator[Planned]:
@@ -208,7 +208,7 @@ def read_node(value: JsonObject) -> Node:
     if not isinstance(node_id, str) or not _NODE_ID.fullmatch(node_id):
         message = f"expected an id of letters, digits and _, found {json.dumps(node_id)}"
         raise PlanError([Finding(code="bad_node", field="id", message=message)])
-    checked = check(NodeSpec, plain(fields, "plan"), env={})  # a planner sees no environment
+    checked = check(NodeSpec, plain(fields, "plan"), env=None)  # a planner sees no environment
     if checked.spec is None or checked.problems:
         raise PlanError(
             [

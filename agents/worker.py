@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
-from jsonschema import Draft202012Validator
-
 from planloom.agents.prompting import block, clip, prompt, section
+from planloom.configs.json_schema import misfits
 from planloom.core.errors import ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Done, Evidence, Failed, FailureKind, Outcome
@@ -210,13 +210,10 @@ def _read_text(text: str) -> Outcome:
 def schema_evidence(value: Json, schema: Mapping[str, Json], limit: int = 5) -> list[Evidence]:
     """Return what keeps a value from fitting a schema, at most `limit` items; empty when it fits."""
     found: list[Evidence] = []
-    for error in Draft202012Validator(dict(schema)).iter_errors(value):
-        where = "output" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)
-        expected = f"{error.validator}: {json.dumps(error.validator_value, ensure_ascii=False, default=str)[:200]}"
-        shown = json.dumps(error.instance, ensure_ascii=False, default=str)[:200]
-        found.append(Evidence(check="schema", passed=False, expected=expected, found=shown, where=where))
-        if len(found) == limit:
-            break
+    for where, message in islice(misfits(value, dict(schema), "output"), limit):
+        expected, _, seen = message.partition(", found ")
+        expected = expected.removeprefix("expected ")
+        found.append(Evidence(check="schema", passed=False, expected=expected, found=seen, where=where))
     return found
 
 

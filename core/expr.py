@@ -2,31 +2,43 @@
 
 import ast
 import re
+import warnings
 from collections.abc import Callable, Mapping
 
-import re2
-from simpleeval import DEFAULT_OPERATORS, EvalWithCompoundTypes, InvalidExpression
+from simpleeval import InvalidExpression
 
+from planloom.core.bounded import BoundedEval
 from planloom.core.json import Json
+from planloom.core.pattern import has_match
 
-_WRAPPED = re.compile(r"\$\{([^{}]*)\}")
+_QUOTED_OR_WRAPPED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|\$\{([^{}]*)\}""")
+_WRAPPED_REF = re.compile(r"\$\{\s*(inputs|nodes|item|index|output)\b[^{}]*\}")
+_MAX_CHARS = 4000
 
 
 class ExprError(ValueError):
     """The expression cannot be read, or cannot be evaluated on these values."""
 
 
-def _matches(pattern: str, text: str) -> bool:
-    return re2.search(pattern, text) is not None
+def _sum(values: list[float]) -> float:
+    if not all(isinstance(value, int | float) for value in values):
+        raise TypeError("sum takes a list of numbers")
+    return sum(values)
+
+
+def _round(number: float, digits: int | None = None) -> float:
+    if digits is not None and abs(digits) > 400:
+        raise ValueError("round takes at most 400 digits")
+    return round(number, digits)
 
 
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "len": len,
     "min": min,
     "max": max,
-    "sum": sum,
+    "sum": _sum,
     "abs": abs,
-    "round": round,
+    "round": _round,
     "any": any,
     "all": all,
     "sorted": sorted,
@@ -36,7 +48,7 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "float": float,
     "lower": str.lower,
     "upper": str.upper,
-    "matches": _matches,
+    "matches": has_match,
 }
 """What an expression may call; methods are not callable."""
 
@@ -47,19 +59,32 @@ def parse_expr(text: str) -> ast.expr:
     Raises:
         ExprError: It is not one expression, or uses what is not allowed.
     """
-    plain = _WRAPPED.sub(r"(\1)", text).strip()
-    if len(plain) > 4000:
-        raise ExprError("expression is longer than 4000 characters")
+    plain = _QUOTED_OR_WRAPPED.sub(lambda match: match[1] or f"({match[2]})", text).strip()
+    if len(plain) > _MAX_CHARS:
+        raise ExprError(f"expression is longer than {_MAX_CHARS} characters")
     try:
-        tree = ast.parse(plain, mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash in a pattern
+            tree = ast.parse(plain, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
         raise ExprError(f"cannot read {text!r}: {getattr(exc, 'msg', exc)}") from None
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS):
-            raise ExprError(f"{text!r} calls {ast.unparse(node.func)!r}; allowed: {', '.join(FUNCTIONS)}")
-        if isinstance(node, ast.Lambda | ast.Await | ast.NamedExpr | ast.Starred):
-            raise ExprError(f"{text!r}: {type(node).__name__} is not allowed in an expression")
+        _refuse(node, text)
     return tree.body
+
+
+def _refuse(node: ast.AST, text: str) -> None:
+    match node:
+        case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS:
+            pass
+        case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
+            raise ExprError(f"{text!r} calls {name!r}; allowed: {', '.join(FUNCTIONS)}")
+        case ast.Call() | ast.Lambda() | ast.NamedExpr() | ast.Starred() | ast.JoinedStr():
+            raise ExprError(f"{text!r}: {type(node).__name__} is not allowed in an expression")
+        case ast.Constant(value=str(value)) if _WRAPPED_REF.search(value):
+            raise ExprError(f"{text!r}: a reference inside quotes is only text; write it without the quotes")
+        case _:
+            pass
 
 
 def names_in(text: str) -> set[str]:
@@ -106,18 +131,13 @@ def evaluate(text: str, names: Mapping[str, Json]) -> object:
     Raises:
         ExprError: It cannot be read, or fails on these values.
     """
-    parse_expr(text)
-    plain = _WRAPPED.sub(r"(\1)", text).strip()
-    evaluator = EvalWithCompoundTypes(
-        operators=DEFAULT_OPERATORS,
-        functions=dict(FUNCTIONS),
-        names={**names, "true": True, "false": False, "null": None},
-    )
+    tree = parse_expr(text)
+    evaluator = BoundedEval(FUNCTIONS, {**names, "true": True, "false": False, "null": None})
     try:
-        return evaluator.eval(plain)
+        return evaluator.eval(text, previously_parsed=tree)
     except InvalidExpression as exc:
         raise ExprError(f"{text!r}: {exc}") from None
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, re2.error) as exc:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as exc:
         raise ExprError(f"{text!r}: {type(exc).__name__}: {exc}") from None
     except (RecursionError, MemoryError):
         raise ExprError(f"{text!r}: too large to evaluate") from None

@@ -127,6 +127,8 @@ class RunView:
         self.pending: dict[NodeId | None, PendingApproval] = {}
         self.approvals: dict[tuple[NodeId | None, str], ev.ApprovalGiven] = {}
         """Answers by node and the digest that was shown."""
+        self.reopened_at = 0.0
+        """When a run that had ended badly was last taken up: what failed before gets a fresh start."""
         self.active_s = 0.0
         """Seconds the run was worked on, pauses between processes left out."""
         self._last_at = 0.0
@@ -178,6 +180,8 @@ class RunView:
 
     @_fold.register
     def _(self, event: ev.RunResumed) -> None:
+        if self.status in ("failed", "partial", "cancelled"):
+            self.reopened_at = event.at
         self.status, self.ended_at, self.error = "running", None, ""
         for node_id in event.interrupted:
             self.node(node_id).state = "pending"

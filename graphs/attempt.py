@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from planloom.agents.verifier import Claim, Verifier
 from planloom.agents.worker import Task, schema_evidence, work
@@ -82,9 +83,8 @@ class Attempts:
                 return await self._compute(job)
 
     async def _ask(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
-        tools = GrantedTools(
-            self._run.toolbox, job.grants, key=job.key, on_call=lambda *call: self._report(job, attempt, *call)
-        )
+        report = partial(self._report, job, attempt)
+        tools = GrantedTools(self._run.toolbox, job.grants, key=job.key, on_call=report)
         task = Task(
             node_id=job.node.id,
             attempt=attempt,
@@ -105,7 +105,7 @@ class Attempts:
             dict(job.values),
             fixed={},
             key=job.key,
-            on_call=lambda *call: self._report(job, attempt, *call),
+            on_call=partial(self._report, job, attempt),
         )
         return self._fit(job, value)
 

@@ -1,7 +1,7 @@
 """Everything one run needs, gathered once: no module state, no hidden lookups."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Slots:
         self._process = process
 
     @asynccontextmanager
-    async def take(self) -> AsyncIterator[None]:
+    async def take(self) -> AsyncGenerator[None]:
         """Hold one place."""
         async with self._run, self._process:
             yield

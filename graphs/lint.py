@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import re2
-from jsonschema import Draft202012Validator, SchemaError
 
+from planloom.configs.json_schema import schema_faults
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
 from planloom.core.expr import ExprError, names_in, nodes_in
 from planloom.core.json import Json, JsonObject
@@ -232,8 +232,5 @@ def _lint_rest(node: Node, facts: Facts) -> Iterator[Finding]:
     if node.code is not None:
         yield from _lint_code(node, "code", node.code)
     if node.output is not None:
-        try:
-            Draft202012Validator.check_schema(dict(node.output))
-        except SchemaError as exc:
-            path = "".join(f".{part}" for part in exc.absolute_path)
-            yield _finding(node, "bad_schema", f"output{path}", f"not a JSON Schema: {exc.message}")
+        for field, message in schema_faults(dict(node.output), "output"):
+            yield _finding(node, "bad_schema", field, message)

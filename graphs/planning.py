@@ -56,6 +56,7 @@ class Planning:
                 self.scheduler.replace((), {})
             return
         await self.adopt(compiled, "plan")
+        self._mend_soon()
 
     async def _write_plan(self) -> Compiled:
         draft: Draft | None = None
@@ -102,7 +103,11 @@ class Planning:
     def request_replan(self, node_id: NodeId, failed: Failed) -> None:
         """Ask for the plan to be mended behind a failure; failures that come meanwhile wait for the next round."""
         self.failures[node_id] = failed
-        if not self.replanning and self.scheduler is not None:
+        self._mend_soon()
+
+    def _mend_soon(self) -> None:
+        """Start a replan for what has failed; failures met while the plan is being written wait for its end."""
+        if self.failures and self.run.view.plan is not None and not self.replanning and self.scheduler is not None:
             self.replanning = True
             self.scheduler.add_source(self._replan())
 

@@ -65,7 +65,7 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     past = run.view.nodes.get(node.id)
     attempts = past.attempts if past else []
     progress.attempt = len(attempts)
-    same = [attempt for attempt in attempts if attempt.input_digest == input_digest]
+    same = [a for a in attempts if a.input_digest == input_digest and a.started_at >= run.view.reopened_at]
     if not same:
         return progress
     final = same[-1]

@@ -1,20 +1,10 @@
-"""The walk of one run as a small fixed LangGraph graph: prepare, plan, approve, execute, answer.
+"""The stages of one run: prepare, plan, approve, execute, answer.
 
-LangGraph gives the shell its checkpoints and its interrupt; all scheduling happens inside `execute`, where
-no superstep barrier can hold a branch up. The shell's state is the run's id and nothing else: everything
-worth keeping is in the journal, so every stage can be entered again.
+Everything worth keeping is in the journal, so every stage can be entered again after a crash.
 """
 
 import asyncio
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypedDict
-
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
-from langgraph.runtime import Runtime
-from langgraph.types import Command, interrupt
 
 from planloom.core import events as ev
 from planloom.core.json import JsonObject
@@ -26,12 +16,6 @@ from planloom.graphs.lint import dependencies
 from planloom.graphs.planning import Planning
 from planloom.graphs.schedule import Scheduler
 from planloom.state.ledger import Amount
-
-
-class ShellState(TypedDict):
-    """State that LangGraph checkpoints."""
-
-    run_id: str
 
 
 @dataclass(slots=True)
@@ -138,70 +122,3 @@ class Walk:
     def _budget_stop(self) -> str:
         reached = [event for event in self.run.log.events if isinstance(event, ev.BudgetReached)]
         return f"budget {reached[-1].limit}: cap {reached[-1].cap:g} reached" if reached else ""
-
-
-async def _prepare(state: ShellState, runtime: Runtime[Walk]) -> ShellState:
-    await runtime.context.prepare()
-    return state
-
-
-async def _plan(state: ShellState, runtime: Runtime[Walk]) -> ShellState:
-    await runtime.context.plan()
-    return state
-
-
-async def _approve(state: ShellState, runtime: Runtime[Walk]) -> ShellState:
-    if await runtime.context.must_wait():
-        interrupt(runtime.context.pending())
-    return state
-
-
-async def _execute(state: ShellState, runtime: Runtime[Walk]) -> ShellState:
-    await runtime.context.execute()
-    return state
-
-
-def _after_execute(_: ShellState, runtime: Runtime[Walk]) -> Literal["approve", "answer"]:
-    return "approve" if runtime.context.held else "answer"
-
-
-async def _answer(state: ShellState, runtime: Runtime[Walk]) -> ShellState:
-    await runtime.context.answer()
-    return state
-
-
-Shell: TypeAlias = "CompiledStateGraph[ShellState, Walk, ShellState, ShellState]"
-
-
-def build_shell(checkpointer: BaseCheckpointSaver[str]) -> Shell:
-    """Return the shell graph; one serves all runs, each under its own thread id."""
-    graph = StateGraph(ShellState, context_schema=Walk)
-    graph.add_node("prepare", _prepare)
-    graph.add_node("plan", _plan)
-    graph.add_node("approve", _approve)
-    graph.add_node("execute", _execute)
-    graph.add_node("answer", _answer)
-    graph.add_edge(START, "prepare")
-    graph.add_edge("prepare", "plan")
-    graph.add_edge("plan", "approve")
-    graph.add_edge("approve", "execute")
-    graph.add_conditional_edges("execute", _after_execute)
-    graph.add_edge("answer", END)
-    return graph.compile(checkpointer=checkpointer)
-
-
-async def walk_run(shell: Shell, run: Run) -> None:
-    """Take a run as far as it goes: to its end, or to where a human must answer.
-
-    A run that waits is taken up at its interrupt; any other starts at `prepare`, where the journal tells
-    every stage what is left to do.
-    """
-    walk = Walk(run, Planning(run))
-    run_id = run.log.run_id
-    config: RunnableConfig = {"configurable": {"thread_id": run_id}}
-    waiting = bool((await shell.aget_state(config)).interrupts)
-    walk.answered = waiting
-    start: ShellState | Command[str] = (
-        Command(resume=walk.pending() or {"answered": True}) if waiting else ShellState(run_id=run_id)
-    )
-    await shell.ainvoke(start, config, context=walk, durability="sync", version="v2")

@@ -24,7 +24,7 @@ from planloom.models.text import is_mapping, loads_object
 NOT_OBJECT = "planloom_not_an_object"
 """Key under which tool arguments that are no JSON object pass through LangChain's parser."""
 
-_LENGTH = frozenset({"length", "max_tokens", "max_output_tokens"})
+_LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "incomplete"})
 _REFUSED = frozenset({"content_filter", "refusal", "safety"})
 _BROKEN = frozenset({"error", "abort", "in_progress", "queued", "failed", "cancelled"})
 

@@ -31,7 +31,20 @@ _HOMES = {
     "run_sync": "planloom.engine",
     "tool": "planloom.tools.functions",
 }
-__all__ = [*_HOMES]
+__all__ = [
+    "BudgetExceeded",
+    "ConfigError",
+    "Engine",
+    "PlanError",
+    "PlanloomError",
+    "RunError",
+    "RunHandle",
+    "RunResult",
+    "ToolError",
+    "Workflow",
+    "run_sync",
+    "tool",
+]
 __version__ = "0.1.0"
 
 

@@ -9,20 +9,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from planloom.configs.load import Workflow
 from planloom.core import events as ev
-from planloom.core.errors import PlanError, PlanloomError, RunError
+from planloom.core.errors import ConfigError, PlanError, RunError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
-from planloom.graphs.checkpoints import open_checkpointer
 from planloom.graphs.context import Run, Slots, facts_of
 from planloom.graphs.estimate import Checked, check_workflow
 from planloom.graphs.lint import Facts
-from planloom.graphs.run import Shell, build_shell, walk_run
+from planloom.graphs.shell import Shell, build_shell, open_checkpointer, walk_run
 from planloom.models.gateway import Gateway, Rung
 from planloom.models.script import load_script, scripts_of
 from planloom.state.journal import Journal, RunSummary
@@ -272,15 +271,22 @@ class Engine:
         Raises:
             ConfigError: The workflow must be fixed first.
         """
-        rungs = self._rungs(workflow)
-        toolbox = Toolbox(
-            workflow.spec.tools, base_dir=workflow.base_dir, sandbox=self._sandbox, functions=self._functions
-        )
-        facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
         try:
+            rungs = self._rungs(workflow)
+            toolbox = Toolbox(
+                workflow.spec.tools, base_dir=workflow.base_dir, sandbox=self._sandbox, functions=self._functions
+            )
+            facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
             checked = check_workflow(workflow, facts, rungs)
         except PlanError as exc:
             raise workflow.as_config_error(exc.findings) from exc
+        except ConfigError as exc:
+            problems = [
+                workflow.problem(problem.field, problem.message) for problem in exc.problems if not problem.line
+            ]
+            if len(problems) < len(exc.problems):
+                raise  # it is about another file, which it names
+            raise ConfigError(workflow.source, problems) from exc
         return _Parts(workflow, rungs, toolbox, facts, checked)
 
     def _rungs(self, workflow: Workflow) -> dict[str, Rung]:
@@ -360,12 +366,11 @@ class _Parts:
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """Return the one error that people should see out of a group; the group itself when there are several."""
-    flat = group
-    while len(flat.exceptions) == 1 and isinstance(flat.exceptions[0], ExceptionGroup):
-        flat = flat.exceptions[0]
-    ours = [exc for exc in flat.exceptions if isinstance(exc, PlanloomError)]
-    return ours[0] if len(ours) == len(flat.exceptions) else flat
+    """Return the error that people should see: the only one in nested groups, else the group."""
+    inner = cast("tuple[Exception | ExceptionGroup[Exception], ...]", group.exceptions)
+    if len(inner) > 1:
+        return group
+    return _first(inner[0]) if isinstance(inner[0], ExceptionGroup) else inner[0]
 
 
 def run_sync(

@@ -17,6 +17,7 @@ from pathlib import Path
 _NAME = "<code>"
 READY = b"R"
 CANNOT = b"X"
+_NO_MEMORY = b'{"error": "MemoryError: ", "line": 0}'
 _ADVICE = {
     "DataFrame": "return .to_dict('records')",
     "Series": "return .tolist()",
@@ -124,10 +125,13 @@ def main(results: int, parent: int, preload: list[str], paths: list[str]) -> Non
         os.write(results, CANNOT + str(error).encode())
         return
     os.write(results, READY)
-    answer = _answer(request["code"], request["variables"])
-    sys.stdout.flush()
-    with open(results, "wb", closefd=False) as out:
-        out.write(answer)
+    try:
+        answer = _answer(request["code"], request["variables"])
+        sys.stdout.flush()
+    except MemoryError:
+        answer = _NO_MEMORY
+    while answer:
+        answer = answer[os.write(results, answer) :]
     os._exit(0)
 
 

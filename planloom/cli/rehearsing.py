@@ -35,7 +35,7 @@ def rules_table(script: Script) -> RenderableType:
     """List which requests each rule is for, and what it answers."""
     grid = Grid(box=None, padding=(0, 1), header_style="bright_black", expand=True)
     grid.add_column("", justify="right")
-    grid.add_column("when", ratio=2, overflow="fold")
+    grid.add_column("when", ratio=3, overflow="fold")
     grid.add_column("answer", ratio=5, no_wrap=True, overflow="ellipsis")
     for number, rule in enumerate(script.rules, start=1):
         grid.add_row(str(number), Text(_when(rule)), Text(_answer(rule)))

@@ -67,7 +67,7 @@ class Story:
         )
         return self
 
-    def fails(self, node: str, number: int, end: float, message: str = "expr: output > 3") -> "Story":
+    def fails(self, node: str, number: int, end: float, message: str = "too small") -> "Story":
         evidence = (Evidence(check="expr: output > 3", passed=False, expected="output > 3", found="2"),)
         failed = Failed(kind=FailureKind.CHECK, message=message, evidence=evidence)
         self.events.append(

@@ -42,15 +42,11 @@ async def test_usage_counts_cached_and_reasoning_tokens(kit) -> None:
     async with kit.provider(kit.http(200, kit.chat(usage=usage))) as provider, kit.gateway() as gateway:
         rung = gateway.rung("mini", kit.spec(provider, price={"input": 1, "output": 10, "cached": 0.5}))
         reply = await rung(kit.ask())
-    assert reply.usage == Usage(
-        input_tokens=100, output_tokens=50, cached_tokens=64, reasoning_tokens=30, calls=1
-    )
+    assert reply.usage == Usage(input_tokens=100, output_tokens=50, cached_tokens=64, reasoning_tokens=30, calls=1)
     assert rung.cost(reply.usage) == pytest.approx((36 * 1 + 64 * 0.5 + 50 * 10) / 1e6)
 
 
-@pytest.mark.parametrize(
-    "usage", [None, {}, {"prompt_tokens": -5, "completion_tokens": -1}, {"prompt_tokens": None}]
-)
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -5, "completion_tokens": -1}, {"prompt_tokens": None}])
 async def test_missing_or_negative_usage_never_counts_as_nothing(kit, usage: object) -> None:
     body = kit.chat("a reply of some length", usage=usage)
     async with kit.provider(kit.http(200, body)) as provider, kit.gateway() as gateway:
@@ -131,7 +127,9 @@ async def test_cut_arguments_in_a_stream_are_not_completed(kit) -> None:
 
 
 async def test_a_streamed_refusal_is_a_refusal(kit) -> None:
-    stream = kit.sse(kit.delta(role="assistant"), kit.delta(refusal="I "), kit.delta(refusal="won't"), kit.delta("stop"))
+    stream = kit.sse(
+        kit.delta(role="assistant"), kit.delta(refusal="I "), kit.delta(refusal="won't"), kit.delta("stop")
+    )
     async with kit.provider(stream) as provider, kit.gateway() as gateway:
         *_, reply = [item async for item in gateway.rung("mini", kit.spec(provider)).stream(kit.ask())]
     assert (reply.finish, reply.text) == ("refusal", "I won't")
@@ -313,9 +311,7 @@ async def test_responses_carries_reasoning_items_through_a_tool_loop(kit) -> Non
         rung = gateway.rung("big", kit.spec(provider, api="responses", reasoning={"effort": "high"}))
         first = await rung(kit.ask(tools=TOOLS))
         assert [(c.id, c.name, c.args) for c in first.tool_calls] == [("call_1", "files.read", {"path": "x"})]
-        assert first.usage == Usage(
-            input_tokens=20, output_tokens=9, cached_tokens=4, reasoning_tokens=5, calls=1
-        )
+        assert first.usage == Usage(input_tokens=20, output_tokens=9, cached_tokens=4, reasoning_tokens=5, calls=1)
         turn = Message(role="assistant", tool_calls=first.tool_calls, carry=first.carry)
         asked = kit.ask(tools=TOOLS)
         last = Message(role="tool", text="42", tool_call_id="call_1")
@@ -339,6 +335,7 @@ async def test_responses_carries_reasoning_items_through_a_tool_loop(kit) -> Non
     [
         ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "length"),
         ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, "refusal"),
+        ({"status": "incomplete"}, "length"),
     ],
 )
 async def test_responses_says_how_it_ended(kit, over, finish: str) -> None:

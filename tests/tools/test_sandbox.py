@@ -61,9 +61,7 @@ async def test_a_value_that_is_not_json_is_an_error(
 
 
 @both
-async def test_too_large_a_value_is_an_error(
-    sandbox: Sandbox, box: Box, failing: Callable[[BoxResult], str]
-) -> None:
+async def test_too_large_a_value_is_an_error(sandbox: Sandbox, box: Box, failing: Callable[[BoxResult], str]) -> None:
     error = failing(await sandbox.run(f"'a' * {MAX_OUTPUT_BYTES + 1}", {}, box=box))
     assert error == f"ValueError: the value is larger than {MAX_OUTPUT_BYTES} bytes as JSON"
 
@@ -96,7 +94,11 @@ async def test_auto_takes_the_box_that_the_code_needs(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("module", "code", "value"),
     [
-        ("numpy", "import numpy as np\n[np.arange(3), np.float64(1.5), np.linalg.det(np.eye(3))]", [[0, 1, 2], 1.5, 1.0]),
+        (
+            "numpy",
+            "import numpy as np\n[np.arange(3), np.float64(1.5), np.linalg.det(np.eye(3))]",
+            [[0, 1, 2], 1.5, 1.0],
+        ),
         ("pandas", "import pandas as pd\npd.DataFrame({'a': [1, 2]}).a.mean()", 1.5),
         ("sympy", "import sympy\nstr(sympy.diff('x**2'))", "2*x"),
         ("pint", "import pint\npint.UnitRegistry()('3 km').to('m').magnitude", 3000),

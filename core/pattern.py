@@ -1,0 +1,38 @@
+"""Regular expressions in linear time (RE2): the only file that talks to that library."""
+
+import re2
+
+_QUIET = re2.Options()
+_QUIET.log_errors = False
+
+
+class PatternError(ValueError):
+    """The pattern is not RE2 syntax, or the text cannot be searched."""
+
+
+def check_pattern(pattern: str) -> None:
+    """Return if `pattern` can be used.
+
+    Raises:
+        PatternError: It is not RE2 syntax, or too large.
+    """
+    _compiled(pattern)
+
+
+def has_match(pattern: str, text: str) -> bool:
+    """Tell whether `text` contains a match of `pattern`.
+
+    Raises:
+        PatternError: As `check_pattern`.
+    """
+    return _compiled(pattern).search(text.encode(errors="replace")) is not None
+
+
+def _compiled(pattern: str) -> "re2._Regexp[bytes]":
+    try:
+        return re2.compile(pattern.encode(), _QUIET)
+    except re2.error as exc:
+        found = exc.args[0] if exc.args else b""
+        raise PatternError(found.decode(errors="replace") if isinstance(found, bytes) else str(found)) from None
+    except UnicodeEncodeError:
+        raise PatternError("it holds half of a surrogate pair") from None

@@ -1,0 +1,171 @@
+"""`validate`, `explain`, `graph FILE`, `schema`, `rehearse`, `init`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+GOOD = """\
+version: 1
+name: good
+description: Two nodes and a map
+inputs: {items: {type: array, default: [1, 2]}}
+models:
+  mini: {model: "openai:gpt-5-mini", base_url: "http://localhost:1/v1"}
+  big: {model: "openai:gpt-5", base_url: "http://localhost:1/v1"}
+tools: {py: {python: {}}}
+nodes:
+  list: {goal: Make a list, tools: [py], output: {type: array}, checks: [{expr: len(output) > 1}]}
+  each: {goal: "Look at ${item}", map: "${nodes.list.output}"}
+budget: {usd: 1, calls: 50}
+output: "${nodes.each.output}"
+"""
+AUTO = """\
+version: 1
+name: auto
+models: {big: {model: "openai:gpt-5", base_url: "http://localhost:1/v1"}}
+tools: {db: {sql: "sqlite:///x.db"}}
+planner: {max_nodes: 7, approve: writes}
+"""
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "auto.yaml").write_text(AUTO)
+    return "good.yaml"
+
+
+def test_a_good_file_is_ok_and_leaves_nothing_behind(cli, good: str, tmp_path: Path) -> None:
+    ran = cli("validate", good)
+    assert (ran.code, ran.out, ran.err) == (0, "good.yaml: ok\n", "")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["auto.yaml", "good.yaml"]
+
+
+def test_every_problem_of_every_file_has_line_and_column(cli, good: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("version: 1\nname: x\nnodse: {}\nmax_parallel: 0\n")
+    ran = cli("validate", good, "bad.yaml")
+    assert (ran.code, ran.out) == (2, "good.yaml: ok\n")
+    lines = ran.err.splitlines()
+    assert any(line.startswith("bad.yaml:3:1: nodse: ") for line in lines)
+    assert any(line.startswith("bad.yaml:4:") and "max_parallel: " in line for line in lines)
+
+
+def test_what_only_the_compiler_sees_has_a_place_too(cli, good: str, tmp_path: Path) -> None:
+    (tmp_path / "cycle.yaml").write_text(
+        "version: 1\nname: x\nnodes:\n  a: {code: '1', needs: [b]}\n  b: {code: '1', needs: [a]}\n"
+    )
+    ran = cli("validate", "cycle.yaml")
+    assert ran.code == 2
+    assert ran.err.startswith("cycle.yaml:")
+    assert "a" in ran.err
+
+
+def test_warnings_are_shown_and_do_not_fail(cli, good: str, tmp_path: Path) -> None:
+    (tmp_path / "warn.yaml").write_text(GOOD.replace('output: "${nodes.each.output}"', "output: 1"))
+    ran = cli("validate", "warn.yaml")
+    assert (ran.code, ran.out) == (0, "warn.yaml: ok\n")
+    assert "warning: " in ran.err
+
+
+def test_validate_speaks_json(cli, good: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("version: 2\nname: x\n")
+    ran = cli("validate", "bad.yaml", good, "none.yaml", "--json")
+    first, second, third = json.loads(ran.out)
+    assert (ran.code, ran.err) == (2, "")
+    assert first["problems"][0]["field"] == "version"
+    assert (first["problems"][0]["line"], first["problems"][0]["column"]) == (1, 10)
+    assert second == {"file": "good.yaml", "ok": True, "problems": [], "warnings": []}
+    assert third["ok"] is False
+
+
+def test_explain_shows_nodes_ranges_tools_checks_and_the_longest_path(cli, good: str) -> None:
+    out = cli("explain", good).out
+    for part in ("list", "each per element", "mini", "py", "schema", "len(output) > 1", "list → each", "of 50"):
+        assert part in out
+    assert "1. mini" in out
+    assert "2. big" in out
+    assert "0.25" in out
+
+
+def test_explain_says_who_will_plan(cli, good: str) -> None:
+    out = cli("explain", "auto.yaml").out
+    for part in ("written at run time by big", "at most 7", "nodes that write", "db (sql, read)", "no caps"):
+        assert part in out
+
+
+def test_a_file_can_be_drawn_before_it_runs(cli, good: str, tmp_path: Path) -> None:
+    assert "n0 --> n1" in cli("graph", good).out
+    assert cli("graph", good, "-f", "svg", "-o", "g.svg").out == ""
+    assert (tmp_path / "g.svg").read_text().startswith("<svg ")
+    assert "at most 7 nodes" in cli("graph", "auto.yaml").out
+
+
+def test_the_schema_is_a_json_schema(cli, tmp_path: Path) -> None:
+    assert json.loads(cli("schema").out)["properties"]["version"]
+    assert cli("schema", "-o", "s.json").code == 0
+    assert json.loads((tmp_path / "s.json").read_text())
+
+
+def test_writing_to_a_place_that_is_not_there_is_a_message(cli) -> None:
+    ran = cli("schema", "-o", "none/s.json")
+    assert ran.code == 1
+    assert ran.err.startswith("none/s.json: ")
+
+
+def test_a_script_is_checked_and_listed(cli, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        "rehearsal: 1\nrules:\n"
+        "  - {when: {role: worker, node: 'row*', attempt: [1, 2]}, times: 1, status: 429, retry_after: 2}\n"
+        "  - {when: {node: x}, tool_calls: [{name: db.query, args: {sql: s}}]}\n"
+        "  - {refuse: no}\n  - {json: {a: 1}, delay: 2s, cut: true}\n  - {text: bye}\n"
+    )
+    ran = cli("rehearse", "s.yaml")
+    assert ran.code == 0
+    for part in (
+        "role worker, node row*, attempt [1, 2], once",
+        "HTTP 429, Retry-After 2",
+        'call db.query {"sql": "s"}',
+        "refuse: no",
+        'after 2.00s cut {"a": 1}',
+        "any request",
+        "s.yaml: ok, 5 rules",
+    ):
+        assert part in ran.out
+
+
+def test_a_bad_script_exits_2(cli, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("rehearsal: 1\nrules:\n  - {txt: hi}\n")
+    ran = cli("rehearse", "s.yaml")
+    assert ran.code == 2
+    assert ran.err.startswith("s.yaml:3:")
+
+
+def test_init_writes_a_project_that_runs_without_a_key(cli, tmp_path: Path) -> None:
+    made = cli("init", "project")
+    assert made.code == 0
+    assert "planloom run workflow.yaml --rehearsal rehearsal.yaml" in made.out
+    assert (tmp_path / "project" / ".gitignore").read_text().splitlines()[0] == ".planloom/"
+    workflow = (tmp_path / "project" / "workflow.yaml").read_text()
+    assert workflow.startswith("# yaml-language-server: $schema=./workflow.schema.json\n")
+    ran = cli("run", "project/workflow.yaml", "--rehearsal", "project/rehearsal.yaml", "--json")
+    result = json.loads(ran.out)
+    assert (ran.code, result["status"]) == (0, "done")
+    assert result["output"]["words_after"] <= 20
+    assert [attempt["rung"] for attempt in result["nodes"]["summary"]["attempts"]] == ["mini", "mini", "big"]
+
+
+def test_init_overwrites_only_when_told(cli, tmp_path: Path) -> None:
+    (tmp_path / "tools.py").write_text("mine")
+    ran = cli("init")
+    assert ran.code == 2
+    assert "already there: tools.py" in ran.err
+    assert [file.name for file in tmp_path.iterdir()] == ["tools.py"]
+    assert cli("init", "--force").code == 0
+    assert (tmp_path / "tools.py").read_text() != "mine"
+
+
+def test_init_into_a_file_is_a_message(cli, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("")
+    ran = cli("init", "f")
+    assert (ran.code, ran.err) == (2, "f: expected a folder, found a file\n")

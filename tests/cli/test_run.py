@@ -1,0 +1,250 @@
+"""Whole commands against real runs: rehearsal scripts in process, SQLite journals, real terminals and signals."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORKFLOW = """
+version: 1
+name: greet
+inputs:
+  who: {type: string, default: world}
+  n: {type: integer, default: 1}
+models:
+  mini: {model: "rehearsal:mini", script: script.yaml}
+  big: {model: "rehearsal:big", script: script.yaml}
+nodes:
+  hello:
+    goal: Greet ${inputs.who}
+    checks: [{expr: "len(output) > 3", message: too short}]
+  shout:
+    code: text.upper() + "!" * n
+    with: {text: "${nodes.hello.output}", n: "${inputs.n}"}
+output: "${nodes.shout.output}"
+"""
+SCRIPT = """
+rehearsal: 1
+rules:
+  - {when: {node: hello, model: mini}, text: hi}
+  - {when: {node: hello, model: big}, text: hello}
+"""
+HELD = """
+version: 1
+name: held
+models: {m: {model: "rehearsal:m", script: script.yaml}}
+nodes:
+  ask: {goal: Ask, approve: true}
+  free: {goal: Go}
+output: ["${nodes.ask.output}", "${nodes.free.output}"]
+"""
+ENDLESS = """
+version: 1
+name: endless
+models: {m: {model: "rehearsal:m", script: hang.yaml}}
+nodes: {wait: {goal: Wait}}
+"""
+PLANLOOM = [sys.executable, "-P", "-c", "from planloom.cli import main; main()"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    files = {
+        "greet.yaml": WORKFLOW,
+        "held.yaml": HELD,
+        "endless.yaml": ENDLESS,
+        "script.yaml": SCRIPT + "  - {text: fine}\n",
+        "hang.yaml": "rehearsal: 1\nrules: [{hang: true}]\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_json_is_one_result_and_nothing_else(cli, folder: Path) -> None:
+    ran = cli("run", "greet.yaml", "-i", "n=2", "--json")
+    result = json.loads(ran.out)
+    assert (ran.code, ran.err) == (0, "")
+    assert (result["status"], result["output"], result["rehearsal"]) == ("done", "HELLO!!", True)
+    assert [a["rung"] for a in result["nodes"]["hello"]["attempts"]][-1] == "big"
+
+
+def test_plain_lines_can_be_grepped_and_the_output_comes_last(cli, folder: Path) -> None:
+    ran = cli("run", "greet.yaml", "--plain")
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert any(re.search(r"decided node=hello attempt=\d action=promote rung=big", line) for line in lines)
+    assert any(line.endswith("node-committed node=shout attempt=1 output=HELLO!") for line in lines)
+    assert lines[-2].startswith("done: 2/2 nodes, ")
+    assert lines[-2].endswith("REHEARSAL")
+    assert lines[-1] == "HELLO!"
+
+
+def test_the_output_goes_to_a_file(cli, folder: Path) -> None:
+    assert cli("run", "greet.yaml", "--plain", "-o", "out.txt").code == 0
+    assert (folder / "out.txt").read_text() == "HELLO!\n"
+
+
+def test_a_run_that_fails_exits_1_and_says_how_to_go_on(cli, folder: Path) -> None:
+    (folder / "script.yaml").write_text("rehearsal: 1\nrules: [{text: no}]\n")
+    ran = cli("run", "greet.yaml", "--plain")
+    assert ran.code == 1
+    assert "planloom show " in ran.out
+    assert "planloom resume " in ran.out
+
+
+def test_a_run_that_waits_exits_3_and_goes_on_when_approved(cli, folder: Path) -> None:
+    ran = cli("run", "held.yaml", "--plain")
+    assert ran.code == 3
+    told = re.search(r"^planloom (resume \S+ --approve ask)$", ran.out, re.M)
+    assert told is not None
+    resumed = cli(*told[1].split(), "--json")
+    assert resumed.code == 0
+    assert json.loads(resumed.out)["output"] == ["fine", "fine"]
+
+
+def test_a_rejected_node_does_not_run(cli, folder: Path) -> None:
+    assert cli("run", "held.yaml", "--plain").code == 3
+    ran = cli("resume", "last", "--reject", "ask", "--json")
+    assert ran.code == 1
+    assert json.loads(ran.out)["nodes"]["ask"]["state"] == "failed"
+
+
+def test_approve_answers_everything_that_would_wait(cli, folder: Path) -> None:
+    assert cli("run", "held.yaml", "--approve", "yes", "--json").code == 0
+    assert cli("run", "held.yaml", "--approve", "no", "--json").code == 1
+
+
+def test_the_journal_option_names_the_journal(cli, folder: Path) -> None:
+    assert cli("run", "greet.yaml", "--plain", "--journal", "here.db").code == 0
+    assert len(json.loads(cli("runs", "--journal", "sqlite:///here.db", "--json").out)) == 1
+    assert not (folder / ".planloom").exists()
+
+
+def test_a_run_can_be_listed_shown_and_drawn(cli, folder: Path) -> None:
+    assert cli("run", "greet.yaml", "--plain").code == 0
+    (run,) = json.loads(cli("runs", "--json").out)
+    assert "greet REHEARSAL" in cli("runs").out
+    shown = cli("show", run["run_id"]).out
+    for part in ("hello #1", "too short", "promote", "time line", "HELLO!"):
+        assert part in shown
+    assert json.loads(cli("show", "last", "--json").out)["status"] == "done"
+    assert "● " in cli("graph", "last", "-f", "text").out
+    assert "class n0,n1 done" in cli("graph", run["run_id"]).out
+
+
+def test_the_events_of_a_run_can_be_listed(cli, folder: Path) -> None:
+    assert cli("run", "greet.yaml", "--plain").code == 0
+    assert "run-ended status=done" in cli("show", "last", "--events").out
+    rows = [json.loads(row) for row in cli("show", "last", "--events", "--json").out.splitlines()]
+    assert (rows[0]["type"], rows[-1]["type"]) == ("RunStarted", "RunEnded")
+
+
+def test_a_broken_rehearsal_is_an_error_of_the_run_and_not_of_the_program(cli, folder: Path) -> None:
+    (folder / "script.yaml").write_text("rehearsal: 1\nrules: [{status: 500, error: server down}]\n")
+    workflow = (folder / "greet.yaml").read_text().replace('model: "rehearsal:', 'retries: 0, model: "rehearsal:')
+    (folder / "greet.yaml").write_text(workflow)
+    ran = cli("run", "greet.yaml", "--json")
+    assert ran.code == 1
+    assert "server down" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("run", "nothing.yaml"), "nothing.yaml: expected a file, found none of that name"),
+        (("run", "."), "expected a file, found a folder"),
+        (("run", "greet.yaml", "-i", "n=x"), "inputs.n: expected an integer as JSON, found 'x'"),
+        (("run", "greet.yaml", "-i", "m=1"), "unknown input"),
+        (("run", "greet.yaml", "--inputs", "none.json"), "none.json: expected a readable file"),
+        (("run", "greet.yaml", "-o", "none/out"), "none/out: --output: expected a file in a folder"),
+        (("run", "greet.yaml", "--rehearsal", "none.yaml"), "none.yaml: expected a file"),
+        (("show", "never"), "'never' is not in"),
+        (("resume", "never"), "'never' is not in"),
+        (("graph", "never"), "'never' is not in"),
+    ],
+)
+def test_bad_input_exits_2_with_one_line(cli, folder: Path, args: tuple[str, ...], said: str) -> None:
+    ran = cli(*args)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_file_that_is_no_journal_is_a_message(cli, folder: Path) -> None:
+    (folder / "j.db").write_bytes(os.urandom(5000))
+    ran = cli("runs", "--journal", "j.db")
+    assert ran.code == 1
+    assert "j.db" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_an_interrupted_run_exits_130_and_can_be_resumed(folder: Path) -> None:
+    with subprocess.Popen(
+        [*PLANLOOM, "run", "endless.yaml", "--plain"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "call-started" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert re.fullmatch(r"interrupted; go on with: planloom resume \S+\n", err)
+
+
+def test_a_closed_pipe_is_no_traceback(folder: Path) -> None:
+    with subprocess.Popen(
+        [*PLANLOOM, "run", "greet.yaml", "--plain"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_a_terminal_shows_the_plan_graph_and_then_the_record(folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    with subprocess.Popen(
+        [*PLANLOOM, "run", "greet.yaml"], cwd=folder, stdout=theirs, stderr=theirs, stdin=theirs, env=env
+    ) as process:
+        os.close(theirs)
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", _read_all(ours))
+    assert process.returncode == 0
+    tail = text.splitlines()[-6:]
+    assert "REHEARSAL" in text
+    assert any(line.startswith("● hello") for line in tail)
+    assert any("promote" in line for line in tail)
+    assert tail[-1] == "HELLO!"
+
+
+def _read_all(descriptor: int) -> str:
+    parts: list[bytes] = []
+    while select.select([descriptor], [], [], 30)[0]:
+        try:
+            part = os.read(descriptor, 65536)
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(descriptor)
+    return b"".join(parts).decode()

@@ -1,0 +1,165 @@
+"""Tool, code, map and conditional nodes; samples that must agree; what a failure stops."""
+
+import json
+from pathlib import Path
+
+import pytest
+from planloom.core.errors import ConfigError
+from planloom.engine import Engine
+from support import MakeWorkflow, ServeModel
+
+NUMBER = "output: {type: object, properties: {n: {type: integer}}, required: [n]}"
+
+
+def rules(*items: object) -> str:
+    return json.dumps({"rehearsal": 1, "rules": [*items]})
+
+
+async def test_tool_code_and_map_nodes_need_no_model(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    def double(x: int) -> int:
+        """Double a number."""
+        return 2 * x
+
+    workflow = make_workflow(
+        """
+inputs: {xs: {type: array, default: [1, 2, 3]}}
+nodes:
+  each: {map: "${inputs.xs}", tool: double, with: {x: "${item}"}}
+  total: {code: "sum(xs) + offset", with: {xs: "${nodes.each.output}", offset: 100}, checks: [{expr: "output == 112"}]}
+output: {total: "${nodes.total.output}", text: "all of ${nodes.each.output}"}
+""",
+        models="",
+    )
+    async with Engine(journal=tmp_path / "j.db", tools={"double": double}) as engine:
+        result = await engine.run(workflow)
+    assert result.status == "done", result.error
+    assert result.output == {"total": 112, "text": "all of [2, 4, 6]"}
+    assert result.usage.calls == 0
+
+
+async def test_a_false_condition_skips_a_node_and_those_behind_it(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    workflow = make_workflow(
+        """
+inputs: {go: {type: boolean, default: false}}
+nodes:
+  maybe: {code: "1", when: "inputs.go"}
+  behind: {code: "x", with: {x: "${nodes.maybe.output}"}}
+  perhaps: {code: "1", when: "inputs.go", on_skip: "null"}
+  reads_null: {code: "x is None", with: {x: "${nodes.perhaps.output}"}}
+output: "${nodes.reads_null.output}"
+"""
+    )
+    async with Engine(journal=tmp_path / "j.db", base_url="http://127.0.0.1:9/v1") as engine:
+        result = await engine.run(workflow)
+    assert (result.status, result.output) == ("done", True)
+    assert {i: n.state for i, n in result.nodes.items()} == {
+        "maybe": "skipped",
+        "behind": "skipped",
+        "perhaps": "skipped",
+        "reads_null": "done",
+    }
+
+
+async def test_a_failed_node_stops_only_what_is_behind_it(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    workflow = make_workflow(
+        """
+nodes:
+  good: {code: "1"}
+  bad: {code: "1 / 0"}
+  behind: {code: "x", with: {x: "${nodes.bad.output}"}}
+  more: {code: "x + 1", with: {x: "${nodes.good.output}"}}
+output: {more: "${nodes.more.output}", behind: "${nodes.behind.output}"}
+"""
+    )
+    async with Engine(journal=tmp_path / "j.db", base_url="http://127.0.0.1:9/v1") as engine:
+        result = await engine.run(workflow)
+    assert result.status == "partial"
+    assert result.output == {"more": 2, "behind": None}
+    assert "ZeroDivisionError" in result.error
+    assert result.nodes["behind"].state == "pending"
+
+
+async def test_samples_that_agree_early_cost_no_more_calls(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model(rules({"json": {"n": 7}}))
+    workflow = make_workflow(
+        f"nodes:\n  a: {{goal: count, {NUMBER}, checks: [{{agree: {{samples: 5, quorum: 3}}}}]}}\n"
+    )
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(workflow)
+    assert result.output == {"n": 7}
+    assert len(server.requests) == 3
+
+
+async def test_samples_that_cannot_agree_are_promoted(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    script = rules(
+        {"when": {"model": "big"}, "json": {"n": 4}},
+        *({"json": {"n": n}, "times": 1} for n in range(1, 4)),
+    )
+    server = await serve_model(script)
+    workflow = make_workflow(
+        f"nodes:\n  a: {{goal: count, {NUMBER}, checks: [{{agree: {{samples: 3, quorum: 2}}}}]}}\n"
+    )
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(workflow)
+    assert result.output == {"n": 4}
+    assert server.models("a") == ["mini"] * 3 + ["big"] * 2
+    assert [d.action for d in result.decisions] == ["promote"]
+
+
+async def test_a_reply_that_breaks_its_schema_is_repaired_in_the_same_dialogue(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    script = rules({"when": {"contains": "does not fit the form"}, "json": {"n": 1}}, {"json": {"n": "one"}})
+    server = await serve_model(script)
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(make_workflow(f"nodes:\n  a: {{goal: count, {NUMBER}}}\n"))
+    assert result.output == {"n": 1}
+    assert len(result.nodes["a"].attempts) == 1
+    assert result.nodes["a"].usage.calls == 2
+
+
+async def test_a_worker_sees_only_the_tools_of_its_grant(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    script = rules(
+        {
+            "when": {"tool_results": 0},
+            "tool_calls": [{"name": "files__write", "args": {"path": "x", "text": "evil"}}],
+        },
+        {"text": "{{tool_result}}"},
+    )
+    server = await serve_model(script)
+    workflow = make_workflow(
+        "tools: {py: {python: {}}, files: {files: {root: .}, access: write}}\n"
+        "nodes: {a: {goal: compute, tools: [py]}}\n"
+    )
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(workflow)
+    assert "has no tool" in str(result.output)
+    assert not (tmp_path / "x").exists()
+    offered = [tool["function"]["name"] for tool in server.requests[0]["body"]["tools"]]  # type: ignore[index,call-overload,union-attr]
+    assert offered == ["py"]
+
+
+async def test_a_money_cap_without_a_price_is_an_error_before_anything_runs(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    workflow = make_workflow(
+        "budget: {usd: 1}\nnodes: {a: {goal: x}}\n", models='models: {m: {model: "openai:nobody-knows"}}\n'
+    )
+    async with Engine(journal=tmp_path / "j.db", base_url="http://127.0.0.1:9/v1") as engine:
+        with pytest.raises(ConfigError, match=r"<text>:3:.*models.m.model: no price is known"):
+            await engine.run(workflow)
+        assert await engine.runs() == []
+
+
+async def test_a_dead_model_server_ends_in_an_error_that_names_it(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    models = 'models: {m: {model: "openai:m", retries: 0}}\n'
+    async with Engine(journal=tmp_path / "j.db", base_url="http://127.0.0.1:9/v1") as engine:
+        result = await engine.run(make_workflow("nodes: {a: {goal: x}}\n", models=models))
+    assert result.status == "failed"
+    assert "127.0.0.1:9" in result.error
