@@ -96,7 +96,7 @@ class Workflow:
 
     @classmethod
     def _checked(cls, document: Document, base_dir: Path, env: Mapping[str, str] | None) -> "Workflow":
-        checked = check(WorkflowSpec, document, os.environ if env is None else env)
+        checked = check(WorkflowSpec, document, _surroundings() if env is None else env)
         problems = [*checked.problems]
         said = {problem.field for problem in problems}
         for place, message in faults(checked.data):
@@ -189,7 +189,8 @@ def read_document(path: Path | str) -> Document:
 def shipped_names() -> list[str]:
     """Return the names of the workflows that come with the package."""
     folder = resources.files("planloom.configs")
-    return sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".yaml"))
+    files = (Path(item.name) for item in folder.iterdir())
+    return sorted(file.stem for file in files if file.suffix == ".yaml" and not file.stem.endswith(".rehearsal"))
 
 
 def _no_file(file: Path) -> str:
@@ -201,6 +202,11 @@ def _no_file(file: Path) -> str:
     beside = [item.name for item in file.parent.glob("*.y*ml")] if file.parent.is_dir() else []
     near = nearest(file.name, beside)
     return "expected a file, found none of that name" + (f"; did you mean {quoted(near)}?" if near else "")
+
+
+def _surroundings() -> Mapping[str, str]:
+    """Return the environment, with `PWD` as the folder this process works in: a parent's value can be stale."""
+    return {**os.environ, "PWD": os.getcwd()}
 
 
 def _folder(base_dir: Path | str | None) -> Path:

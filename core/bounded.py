@@ -5,8 +5,7 @@ size of whatever an operator or a function goes through, is taken from one allow
 """
 
 import ast
-import operator
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Collection, Mapping, Sized
 from typing import cast
 
 from simpleeval import DEFAULT_OPERATORS, EvalWithCompoundTypes, FeatureNotAvailable, InvalidExpression
@@ -29,11 +28,9 @@ class BoundedEval(EvalWithCompoundTypes):
     """Evaluates one expression. Dots read keys of objects, never attributes of Python objects."""
 
     def __init__(self, functions: Mapping[str, Callable[..., object]], names: Mapping[str, object]) -> None:
-        operators = {kind: self._charged(apply) for kind, apply in {**DEFAULT_OPERATORS, **_OPERATORS}.items()}
-        charged = {
-            name: function if function is len else self._charged(function) for name, function in functions.items()
-        }
-        super().__init__(operators=operators, functions=charged, names=names)
+        super().__init__(names=names)
+        self.operators = {kind: self._charged(apply) for kind, apply in {**DEFAULT_OPERATORS, **_OPERATORS}.items()}
+        self.functions = {name: call if call is len else self._charged(call) for name, call in functions.items()}
         self._left = _ALLOWANCE
         self._weights: dict[int, tuple[object, int]] = {}
 
@@ -45,12 +42,13 @@ class BoundedEval(EvalWithCompoundTypes):
         return handler(node)
 
     def _eval_attribute(self, node: ast.Attribute) -> object:
-        value = self._eval(node.value)
-        if not isinstance(value, dict):
-            raise InvalidExpression(f"no {node.attr!r} in {_kind(value)}; only objects have keys")
+        value = _object(self._eval(node.value))
+        if value is None:
+            raise InvalidExpression(f"no {node.attr!r} here; only objects have names")
         if node.attr not in value:
-            raise InvalidExpression(f"no {node.attr!r} in {_kind(cast(object, value))}")
-        return cast("dict[str, object]", value)[node.attr]
+            names = ", ".join(str(key) for key in [*value][:8]) or "none"
+            raise InvalidExpression(f"no {node.attr!r} in an object with the names {names}")
+        return value[node.attr]
 
     def _eval_subscript(self, node: ast.Subscript) -> object:
         value = super()._eval_subscript(node)
@@ -78,73 +76,74 @@ class BoundedEval(EvalWithCompoundTypes):
             return 1 + value.bit_length() // 64
         if isinstance(value, str | bytes):
             return 1 + len(value) // 4
-        if not isinstance(value, list | tuple | set | dict):
+        parts = _parts(value)
+        if parts is None:
             return 1
-        known = self._weights.get(id(cast(object, value)))
+        known = self._weights.get(id(value))
         if known is not None:
             return known[1]
-        self._spend(8 * len(cast(Sized, value)))
-        parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-        weight = 1 + sum(self._weigh(part) for part in cast("list[object]", parts))
-        self._weights[id(cast(object, value))] = value, weight
+        self._spend(8 * len(parts))
+        weight = 1 + sum(self._weigh(part) for part in parts)
+        self._weights[id(value)] = value, weight
         return weight
 
 
-def _kind(value: object) -> str:
+def _object(value: object) -> dict[object, object] | None:
+    return cast("dict[object, object]", value) if isinstance(value, dict) else None
+
+
+def _parts(value: object) -> Collection[object] | None:
+    """Return what a container holds; `None` for anything else."""
     if isinstance(value, dict):
-        names = ", ".join(sorted(str(key) for key in cast("dict[object, object]", value))[:8])
-        return f"an object with {names}" if names else "an empty object"
-    return {str: "text", bool: "a boolean", int: "a number", float: "a number", list: "a list"}.get(
-        type(value), "null" if value is None else type(value).__name__
-    )
+        pairs = cast("dict[object, object]", value)
+        return [*pairs.keys(), *pairs.values()]
+    return cast("Collection[object]", value) if isinstance(value, list | tuple | set) else None
 
 
-def _bits(bits: int) -> None:
+def _bound_bits(bits: int) -> None:
     if bits > _MAX_BITS:
         raise TooMuchWorkError(f"the number would have more than {_MAX_BITS} bits")
 
 
-def _items(items: int) -> None:
+def _bound_items(items: int) -> None:
     if items > _MAX_ITEMS:
         raise TooMuchWorkError(f"the text or list would be longer than {_MAX_ITEMS}")
 
 
 def _multiply(left: object, right: object) -> object:
-    if isinstance(left, int) and isinstance(right, int):
-        _bits(left.bit_length() + right.bit_length())
-    elif isinstance(right, int) and isinstance(left, Sized):
-        _items(len(left) * right)
-    elif isinstance(left, int) and isinstance(right, Sized):
-        _items(left * len(right))
-    return operator.mul(left, right)
-
-
-def _add(left: object, right: object) -> object:
-    if isinstance(left, Sized) and isinstance(right, Sized):
-        _items(len(left) + len(right))
-    return operator.add(left, right)
+    match left, right:
+        case int(), int():
+            _bound_bits(left.bit_length() + right.bit_length())
+        case Sized(), int():
+            _bound_items(len(left) * right)
+        case int(), Sized():
+            _bound_items(left * len(right))
+        case Sized(), Sized():
+            raise TypeError("a text or list is multiplied by a number only")
+        case _:
+            pass
+    return DEFAULT_OPERATORS[ast.Mult](left, right)
 
 
 def _power(base: object, exponent: object) -> object:
     if isinstance(base, int) and isinstance(exponent, int):
-        _bits(base.bit_length() * abs(exponent))
-    return operator.pow(base, exponent)
+        _bound_bits(base.bit_length() * abs(exponent))
+    return DEFAULT_OPERATORS[ast.Pow](base, exponent)
 
 
 def _shift_left(value: object, places: object) -> object:
     if isinstance(value, int) and isinstance(places, int):
-        _bits(value.bit_length() + places)
-    return operator.lshift(value, places)
+        _bound_bits(value.bit_length() + places)
+    return DEFAULT_OPERATORS[ast.LShift](value, places)
 
 
 def _remainder(left: object, right: object) -> object:
     if isinstance(left, str | bytes):
         raise TypeError("% does not format text; use + and str()")
-    return operator.mod(left, right)
+    return DEFAULT_OPERATORS[ast.Mod](left, right)
 
 
 _OPERATORS: Mapping[type[ast.AST], Callable[..., object]] = {
-    ast.Add: _add,
     ast.Mult: _multiply,
     ast.Pow: _power,
     ast.LShift: _shift_left,

@@ -3,7 +3,7 @@
 import ast
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from simpleeval import InvalidExpression
 
@@ -20,10 +20,13 @@ class ExprError(ValueError):
     """The expression cannot be read, or cannot be evaluated on these values."""
 
 
-def _sum(values: list[float]) -> float:
-    if not all(isinstance(value, int | float) for value in values):
-        raise TypeError("sum takes a list of numbers")
-    return sum(values)
+def _sum(values: Iterable[object]) -> float:
+    total: float = 0
+    for value in values:
+        if not isinstance(value, int | float):
+            raise TypeError("sum takes a list of numbers")
+        total += value
+    return total
 
 
 def _round(number: float, digits: int | None = None) -> float:

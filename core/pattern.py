@@ -16,7 +16,7 @@ def check_pattern(pattern: str) -> None:
     Raises:
         PatternError: It is not RE2 syntax, or too large.
     """
-    _compiled(pattern)
+    _search(pattern, b"")
 
 
 def has_match(pattern: str, text: str) -> bool:
@@ -25,12 +25,12 @@ def has_match(pattern: str, text: str) -> bool:
     Raises:
         PatternError: As `check_pattern`.
     """
-    return _compiled(pattern).search(text.encode(errors="replace")) is not None
+    return _search(pattern, text.encode(errors="replace"))
 
 
-def _compiled(pattern: str) -> "re2._Regexp[bytes]":
+def _search(pattern: str, text: bytes) -> bool:
     try:
-        return re2.compile(pattern.encode(), _QUIET)
+        return re2.compile(pattern.encode(), _QUIET).search(text) is not None
     except re2.error as exc:
         found = exc.args[0] if exc.args else b""
         raise PatternError(found.decode(errors="replace") if isinstance(found, bytes) else str(found)) from None

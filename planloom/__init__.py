@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from planloom.core.errors import ToolError as ToolError
     from planloom.core.result import RunResult as RunResult
     from planloom.engine import Engine as Engine
-    from planloom.engine import RunHandle as RunHandle
     from planloom.engine import run_sync as run_sync
+    from planloom.handle import RunHandle as RunHandle
     from planloom.tools.functions import tool as tool
 
 _HOMES = {
@@ -24,7 +24,7 @@ _HOMES = {
     "PlanError": "planloom.core.errors",
     "PlanloomError": "planloom.core.errors",
     "RunError": "planloom.core.errors",
-    "RunHandle": "planloom.engine",
+    "RunHandle": "planloom.handle",
     "RunResult": "planloom.core.result",
     "ToolError": "planloom.core.errors",
     "Workflow": "planloom.configs.load",

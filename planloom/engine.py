@@ -22,6 +22,7 @@ from planloom.graphs.context import Run, Slots, facts_of
 from planloom.graphs.estimate import Checked, check_workflow
 from planloom.graphs.lint import Facts
 from planloom.graphs.shell import Shell, build_shell, open_checkpointer, walk_run
+from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway, Rung
 from planloom.models.script import load_script, scripts_of
 from planloom.state.journal import Journal, RunSummary
@@ -35,60 +36,6 @@ if TYPE_CHECKING:
     from planloom.models.gateway import Answer
 
 DEFAULT_JOURNAL = ".planloom/planloom.db"
-
-
-class RunHandle:
-    """A run under way: follow it, wait for it, or cancel it."""
-
-    def __init__(self, log: RunLog) -> None:
-        self._log = log
-        self._ended = asyncio.Event()
-        self._error: Exception | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def started(self, task: "asyncio.Task[None]") -> None:
-        """Follow the task that carries the run; the engine calls this."""
-        self._task = task
-        task.add_done_callback(lambda _: self._ended.set())
-
-    def failed(self, error: Exception | None) -> None:
-        """Keep what whoever waits must see; the engine calls this."""
-        self._error = error
-
-    @property
-    def run_id(self) -> RunId:
-        """The run's id, with which any process can take it up again."""
-        return self._log.run_id
-
-    @property
-    def view(self) -> RunView:
-        """The run as it stands now."""
-        return self._log.view
-
-    async def result(self) -> RunResult:
-        """Wait until the run ends or waits for a human, and return its record.
-
-        Raises:
-            JournalError: The journal could not be written; what was committed before is kept.
-        """
-        await self._ended.wait()
-        if self._error is not None:
-            raise self._error
-        return self.view.result()
-
-    def events(self, after: int = 0) -> AsyncIterator[ev.AnyEvent]:
-        """Yield every event in order, past ones first, until the run ends or waits.
-
-        Args:
-            after: Leave out this many events from the start.
-        """
-        return self._log.follow(after)
-
-    async def cancel(self) -> None:
-        """Stop the run and all it does; it can be resumed later. Returns when nothing of it is left."""
-        if self._task is not None:
-            self._task.cancel()
-        await self._ended.wait()
 
 
 class Engine:

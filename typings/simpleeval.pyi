@@ -10,6 +10,8 @@ class FeatureNotAvailable(InvalidExpression): ...
 
 class EvalWithCompoundTypes:
     nodes: dict[type[ast.AST], Callable[..., object]]
+    operators: Mapping[type[ast.AST], Callable[..., object]]
+    functions: Mapping[str, Callable[..., object]]
     def __init__(
         self,
         operators: Mapping[type[ast.AST], Callable[..., object]] | None = None,

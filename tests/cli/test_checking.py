@@ -42,6 +42,12 @@ def test_a_good_file_is_ok_and_leaves_nothing_behind(cli, good: str, tmp_path: P
     assert sorted(file.name for file in tmp_path.iterdir()) == ["auto.yaml", "good.yaml"]
 
 
+def test_a_file_is_checked_and_explained_without_a_key(cli, good: str, tmp_path: Path) -> None:
+    (tmp_path / "keyed.yaml").write_text(GOOD.replace(', base_url: "http://localhost:1/v1"', ""))
+    assert cli("validate", "keyed.yaml").out == "keyed.yaml: ok\n"
+    assert cli("explain", "keyed.yaml").code == 0
+
+
 def test_every_problem_of_every_file_has_line_and_column(cli, good: str, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("version: 1\nname: x\nnodse: {}\nmax_parallel: 0\n")
     ran = cli("validate", good, "bad.yaml")

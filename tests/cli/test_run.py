@@ -81,7 +81,7 @@ def test_plain_lines_can_be_grepped_and_the_output_comes_last(cli, folder: Path)
     assert ran.code == 0
     lines = ran.out.splitlines()
     assert any(re.search(r"decided node=hello attempt=\d action=promote rung=big", line) for line in lines)
-    assert any(line.endswith("node-committed node=shout attempt=1 output=HELLO!") for line in lines)
+    assert any(line.endswith('node-committed node=shout attempt=1 output="HELLO!"') for line in lines)
     assert lines[-2].startswith("done: 2/2 nodes, ")
     assert lines[-2].endswith("REHEARSAL")
     assert lines[-1] == "HELLO!"

@@ -122,7 +122,7 @@ def test_a_script_is_read_from_yaml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
-        ("status: 429", "staus: 429", 5, "staus"),
+        ("status: 429", "http_status: 429", 5, "http_status"),
         ("retry_after: 1", "retry_after: [1]", 6, "retry_after"),
         ("role: worker", "role: boss", 3, "boss"),
         ("  - json: null", "  - times: 3", 8, "expected one of"),

@@ -185,7 +185,10 @@ async def test_no_descriptor_of_ours_is_open(sandbox: Sandbox, host: Path) -> No
 
 
 async def test_a_forged_answer_is_at_most_a_wrong_result(sandbox: Sandbox) -> None:
-    code = "import os\nfor fd in range(3, 10):\n    try:\n        os.write(fd, b'{not json')\n    except OSError:\n        pass\n1"
+    code = (
+        "import os\nfor fd in range(3, 10):\n    try:\n        os.write(fd, b'{not json')\n"
+        "    except OSError:\n        pass\n1"
+    )
     result = await sandbox.run(code, {}, box="cpython")
     assert result.value is None
     assert result.error.startswith("RuntimeError: the process died without a result")

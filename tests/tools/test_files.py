@@ -95,7 +95,7 @@ async def test_nothing_outside_the_root_can_be_written(box: Toolbox, root: Path,
         await box.call(WRITE, {"path": path, "text": "x"})
     assert (root.parent / "secret.txt").read_text() == SECRET
     assert sorted(entry.name for entry in root.parent.iterdir()) == ["root", "secret.txt"]
-    assert not [path for path in root.rglob("*.tmp")]
+    assert not list(root.rglob("*.tmp"))
 
 
 @pytest.mark.usefixtures("way")

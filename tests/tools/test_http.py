@@ -53,6 +53,8 @@ class Server:
                 self.seen.append(Seen(line, headers, body))
                 writer.write(self.answers.get(line.split()[1], answer(b"nothing here", status="404 Not Found")))
                 await writer.drain()
+                if b"Connection: close" in self.answers.get(line.split()[1], b""):
+                    return
                 while self.drip:
                     writer.write(self.drip)
                     await writer.drain()
@@ -236,8 +238,6 @@ def bombs() -> dict[str, bytes]:
 async def test_too_large_or_broken_an_answer_is_an_error(server: Server, kind: str) -> None:
     server.answers["/a"] = bombs()[kind]
     async with web(server.url, timeout_s=5) as box:
-        if kind in ("cut off", "endless header"):
-            server.answers["/a"] += b""
         with pytest.raises(ToolError):
             await box.call(GET, {"url": "/a"})
 
