@@ -101,4 +101,7 @@ async def walk_run(shell: Shell, run: Run) -> None:
 async def open_checkpointer(path: str) -> AsyncGenerator[BaseCheckpointSaver[str]]:
     """Open the checkpoint tables in the journal's file; only plain data is ever read back from them."""
     async with aiosqlite.connect(path, timeout=30) as connection:
-        yield AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        await connection.execute("PRAGMA synchronous=NORMAL")  # as the journal: safe from a killed process
+        saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        await saver.setup()
+        yield saver

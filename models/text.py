@@ -9,6 +9,9 @@ from planloom.core.json import Json, JsonObject
 
 _FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\n(.*?)```", re.DOTALL)
 _THINK = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
+_OPENING = re.compile(r"[{\[]")
+_MAX_MISSES = 500
+"""Brackets that open no JSON value; each costs a scan, so their number is bounded."""
 _DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse(name))
 
 
@@ -60,13 +63,15 @@ def _drop_trailing_commas(text: str) -> str:
 
 
 def _values(text: str) -> Iterator[tuple[int, Json]]:
-    """Yield the outermost objects and arrays in prose, with their lengths."""
-    at = 0
-    while (found := re.compile(r"[{\[]").search(text, at)) is not None:
+    """Yield the outermost objects and arrays in prose, with their lengths; gives up after many false starts."""
+    at, misses = 0, 0
+    while misses < _MAX_MISSES and (found := _OPENING.search(text, at)) is not None:
         try:
             value, end = _DECODER.raw_decode(text, found.start())
-        except (ValueError, RecursionError):
-            at = found.start() + 1
+        except RecursionError:
+            return
+        except ValueError:
+            at, misses = found.start() + 1, misses + 1
             continue
         yield end - found.start(), value
         at = end

@@ -75,12 +75,11 @@ def as_mermaid(picture: Picture) -> str:
         out.append(f"  {names[node_id]}{_mermaid_shape(card)}")
     for node_id in picture.cards:
         out.extend(f"  {names[need]} --> {names[node_id]}" for need in sorted(picture.edges[node_id]))
-    states = dict.fromkeys(card.state for card in picture.cards.values() if card.state)
-    for state in states:
-        fill, stroke, _ = _FILLS[state]
-        members = ",".join(names[i] for i, card in picture.cards.items() if card.state == state)
-        out.append(f"  classDef {state} fill:{fill},stroke:{stroke},color:#0f172a")
-        out.append(f"  class {members} {state}")
+    for state, (fill, stroke, _) in _FILLS.items():
+        members = [names[node_id] for node_id, card in picture.cards.items() if card.state == state]
+        if state and members:
+            out.append(f"  classDef {state} fill:{fill},stroke:{stroke},color:#0f172a")
+            out.append(f"  class {','.join(members)} {state}")
     return "\n".join(out)
 
 

@@ -28,7 +28,7 @@ models:                                   # rungs; both need OPENAI_API_KEY, or 
 ladder: [mini, big]                       # from cheap to strong: what fails its checks moves up
 
 tools:
-  count: {ref: "tools:count_words"}       # the typed function in tools.py
+  count: {ref: "my_tools:count_words"}       # the typed function in my_tools.py
 
 nodes:
   before:                                 # asks no model: one call of your function
@@ -46,7 +46,7 @@ nodes:
       required: [summary]
       properties: {summary: {type: string}}
     checks:                               # done when these hold, not when the model says so
-      - ref: tools:is_short
+      - ref: my_tools:is_short
         args: {max_words: 20}
 
   after:
@@ -113,7 +113,7 @@ def write_project(folder: Path, *, force: bool) -> None:
     files = {
         "workflow.yaml": _WORKFLOW,
         "rehearsal.yaml": _REHEARSAL,
-        "tools.py": _TOOLS,
+        "my_tools.py": _TOOLS,
         ".gitignore": _IGNORED,
         "workflow.schema.json": _schema(),
     }

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -155,7 +155,7 @@ def _of(view: RunView, limit: str, write: Callable[[float], str]) -> str:
 
 
 @contextmanager
-def on_screen(console: Console, view: RunView) -> Iterator[None]:
+def on_screen(console: Console, view: RunView) -> Generator[None]:
     """Redraw the run on the terminal until the block is left, then clear the drawing.
 
     Redraws happen on a timer of the running event loop, so that the view never changes under the drawing;

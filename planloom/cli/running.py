@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +22,8 @@ from planloom.core.events import AnyEvent
 from planloom.core.json import Json
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
-from planloom.engine import Engine, RunHandle
+from planloom.engine import Engine
+from planloom.handle import RunHandle
 
 
 class Show(StrEnum):
@@ -100,7 +101,7 @@ async def _watch(handle: RunHandle, show: Show) -> RunResult:
 
 
 @contextmanager
-def _display(view: RunView, show: Show) -> Iterator[Callable[[AnyEvent], None]]:
+def _display(view: RunView, show: Show) -> Generator[Callable[[AnyEvent], None]]:
     def nothing(event: AnyEvent) -> None:
         pass
 

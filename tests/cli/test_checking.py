@@ -162,13 +162,13 @@ def test_init_writes_a_project_that_runs_without_a_key(cli, tmp_path: Path) -> N
 
 
 def test_init_overwrites_only_when_told(cli, tmp_path: Path) -> None:
-    (tmp_path / "tools.py").write_text("mine")
+    (tmp_path / "my_tools.py").write_text("mine")
     ran = cli("init")
     assert ran.code == 2
-    assert "already there: tools.py" in ran.err
-    assert [file.name for file in tmp_path.iterdir()] == ["tools.py"]
+    assert "already there: my_tools.py" in ran.err
+    assert [file.name for file in tmp_path.iterdir()] == ["my_tools.py"]
     assert cli("init", "--force").code == 0
-    assert (tmp_path / "tools.py").read_text() != "mine"
+    assert (tmp_path / "my_tools.py").read_text() != "mine"
 
 
 def test_init_into_a_file_is_a_message(cli, tmp_path: Path) -> None:
