@@ -33,6 +33,10 @@ class RunStarted(Event):
     base_dir: str
     inputs: JsonObject
     rehearsal: bool
+    script: str = ""
+    """Rehearsal script that answered in place of all models, for a resume."""
+    base_url: str = ""
+    """Server that was named for all models, for a resume."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,8 @@ class RunView:
         self.base_dir = ""
         self.inputs: JsonObject = {}
         self.rehearsal = False
+        self.script = ""
+        self.base_url = ""
         self.status: ev.Status = "running"
         self.output: Json = None
         self.error = ""
@@ -176,6 +178,7 @@ class RunView:
     def _(self, event: ev.RunStarted) -> None:
         self.run_id, self.name, self.inputs = event.run_id, event.name, event.inputs
         self.workflow, self.base_dir, self.rehearsal = event.workflow, event.base_dir, event.rehearsal
+        self.script, self.base_url = event.script, event.base_url
         self.started_at = event.at
 
     @_fold.register

@@ -65,9 +65,10 @@ class Engine:
     ) -> None:
         place = str(journal or os.environ.get("PLANLOOM_JOURNAL") or DEFAULT_JOURNAL)
         self._journal = Journal(place.removeprefix("sqlite:///"))
-        self._gateway = Gateway(base_url=base_url)
+        self._base_url = base_url
+        self._gateway = Gateway()
         self._sandbox = Sandbox()
-        self._rehearsal = rehearsal
+        self._rehearsal = str(Path(rehearsal).resolve()) if rehearsal is not None else None
         self._models = dict(models or {})
         self._functions = dict(tools or {})
         self._process = asyncio.Semaphore(max_parallel)
@@ -141,7 +142,8 @@ class Engine:
         if not isinstance(workflow, Workflow):
             workflow = Workflow.from_yaml(workflow)
         values = workflow.check_inputs(inputs or {})
-        parts = self._parts(workflow)
+        wire = _Wire(self._rehearsal, self._base_url)
+        parts = self._parts(workflow, wire)
         await parts.warm()
         run_id = RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")
         log = RunLog(self._journal, run_id)
@@ -152,6 +154,8 @@ class Engine:
             base_dir=str(workflow.base_dir),
             inputs=values,
             rehearsal=any(rung.rehearsal for rung in parts.rungs.values()),
+            script=wire.script or "",
+            base_url=wire.base_url or "",
         )
         await log.commit(started)
         return self._start(log, parts, values)
@@ -178,7 +182,9 @@ class Engine:
         if any(handle.run_id == found for handle in self._handles):
             raise RunError(f"run {found} is under way in this process")
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
-        parts = self._parts(workflow)
+        wire = _Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
+        parts = self._parts(workflow, wire)
+        await parts.warm()
         pending = {item.node_id or "plan": item for item in log.view.pending.values()}
         if unknown := set(approvals or {}) - set(pending):
             waits = ", ".join(pending) or "nothing"
@@ -210,16 +216,16 @@ class Engine:
         Raises:
             ConfigError: It must be fixed first; every finding is listed with line and column.
         """
-        return self._parts(workflow).checked
+        return self._parts(workflow, _Wire(self._rehearsal, self._base_url)).checked
 
-    def _parts(self, workflow: Workflow) -> "_Parts":
+    def _parts(self, workflow: Workflow, wire: "_Wire") -> "_Parts":
         """Make what one run of a workflow needs; nothing is opened or called yet.
 
         Raises:
             ConfigError: The workflow must be fixed first.
         """
         try:
-            rungs = self._rungs(workflow)
+            rungs = self._rungs(workflow, wire)
             toolbox = Toolbox(
                 workflow.spec.tools, base_dir=workflow.base_dir, sandbox=self._sandbox, functions=self._functions
             )
@@ -236,9 +242,9 @@ class Engine:
             raise ConfigError(workflow.source, problems) from exc
         return _Parts(workflow, rungs, toolbox, facts, checked)
 
-    def _rungs(self, workflow: Workflow) -> dict[str, Rung]:
+    def _rungs(self, workflow: Workflow, wire: "_Wire") -> dict[str, Rung]:
         specs = workflow.spec.models
-        script = load_script(self._rehearsal) if self._rehearsal is not None else None
+        script = load_script(wire.script) if wire.script is not None else None
         scripts = scripts_of(specs, workflow.base_dir) if script is None else dict.fromkeys(specs, script)
         rungs: dict[str, Rung] = {}
         for name, spec in specs.items():
@@ -247,7 +253,8 @@ class Engine:
                     name, self._models[name], max_output_tokens=spec.max_output_tokens, timeout_s=spec.timeout
                 )
             else:
-                rungs[name] = self._gateway.rung(name, spec, rehearsal=scripts.get(name))
+                there = spec.model_copy(update={"base_url": wire.base_url}) if wire.base_url else spec
+                rungs[name] = self._gateway.rung(name, there, rehearsal=scripts.get(name))
         return rungs
 
     def _start(self, log: RunLog, parts: "_Parts", inputs: JsonObject) -> RunHandle:
@@ -294,6 +301,14 @@ class Engine:
                 load=lambda ref: load_function(ref, workflow.base_dir),
             )
             await walk_run(shell, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """What stands over the workflow's own word on where models answer; `None` is nothing."""
+
+    script: str | None
+    base_url: str | None
 
 
 @dataclass(frozen=True, slots=True)

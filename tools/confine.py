@@ -7,7 +7,6 @@ asks `missing()` whether this machine can do it at all.
 import ctypes
 import os
 import platform
-import resource
 import struct
 import sys
 from collections.abc import Iterable, Mapping
@@ -210,6 +209,8 @@ def restrict_calls(*, execve: bool = False) -> None:
 
 def restrict_resources(*, memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
     """Set limits that cannot be raised again: address space, processor seconds, file size, open files."""
+    import resource  # not on every system, and this module must import everywhere
+
     limits = {
         resource.RLIMIT_AS: memory_bytes,
         resource.RLIMIT_CPU: cpu_s,

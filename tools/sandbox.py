@@ -68,12 +68,12 @@ class Sandbox:
         Raises:
             ToolError: The box that is needed cannot be had on this machine.
         """
-        try:
-            reading = read_code(code[:_MAX_CODE_CHARS], variables)
-        except SyntaxError as exc:
-            return BoxResult(value=None, stdout="", error=f"SyntaxError: {exc.msg}", line=exc.lineno or 0, box="none")
         if len(code) > _MAX_CODE_CHARS:
-            return BoxResult(value=None, stdout="", error="ValueError: the code is too long", box="none")
+            return _refused("ValueError: the code is too long", 0)
+        try:
+            reading = read_code(code, variables)
+        except SyntaxError as exc:
+            return _refused(f"SyntaxError: {exc.msg}", exc.lineno or 0)
         job = Job(
             code=f"{code}\n\nresult" if reading.sets_result else code,
             variables=variables,
@@ -86,6 +86,11 @@ class Sandbox:
         async with self._slots:
             result = await (self._monty.run(job) if chosen == "monty" else self._cpython.run(job))
         return _explained(result, code)
+
+
+def _refused(error: str, line: int) -> BoxResult:
+    """Return the result of code that no box was started for."""
+    return BoxResult(value=None, stdout="", error=error, line=line, box="none")
 
 
 def _choose(reading: Reading, job: Job) -> Literal["monty", "cpython"]:

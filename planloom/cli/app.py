@@ -78,6 +78,7 @@ def run(
     from planloom.cli import given as read
 
     loaded = read.load_workflow(workflow)
+    read.check_script(rehearsal)
     values = read.read_inputs(loaded, task=task, pairs=given or (), file=inputs)
     from planloom.cli import running  # slow to import, and not needed for a file that cannot be loaded
 
@@ -113,6 +114,7 @@ def resume(
     from planloom.cli import running
 
     answers = read.read_approvals(approve or (), reject or ())
+    read.check_script(rehearsal)
     wishes = running.Wishes(
         show=running.how_to_show(as_json=as_json, plain=plain),
         output=output,

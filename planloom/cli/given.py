@@ -7,6 +7,7 @@ from pathlib import Path
 from planloom.configs.load import Workflow, shipped_names
 from planloom.core.errors import ConfigError, Problem
 from planloom.core.json import Json, JsonObject
+from planloom.models.script import load_script
 
 DEFAULT_WORKFLOW = "assistant"
 """The shipped workflow that runs when only a task is given."""
@@ -27,6 +28,16 @@ def load_workflow(given: str | None) -> Workflow:
         return Workflow.shipped(given)
     message = f"expected a file, or a shipped workflow ({', '.join(names) or 'there is none'}), found neither"
     raise ConfigError(given, [Problem(message)])
+
+
+def check_script(script: Path | None) -> None:
+    """Read a rehearsal script before anything slow is imported or started.
+
+    Raises:
+        ConfigError: It is not there, or something is wrong with it.
+    """
+    if script is not None:
+        load_script(script)
 
 
 def read_inputs(workflow: Workflow, *, task: str | None, pairs: Iterable[str], file: Path | None) -> dict[str, Json]:

@@ -28,7 +28,7 @@ models:                                   # rungs; both need OPENAI_API_KEY, or 
 ladder: [mini, big]                       # from cheap to strong: what fails its checks moves up
 
 tools:
-  count: {ref: "my_tools:count_words"}       # the typed function in my_tools.py
+  count: {ref: "my_tools:count_words"}    # the typed function in my_tools.py
 
 nodes:
   before:                                 # asks no model: one call of your function
@@ -40,14 +40,14 @@ nodes:
     with:
       text: "${inputs.text}"
       words: "${nodes.before.output.words}"
+      max_words: "${inputs.max_words}"
     tools: [count]                        # the model may call this tool, and nothing else
     output:
       type: object
       required: [summary]
       properties: {summary: {type: string}}
     checks:                               # done when these hold, not when the model says so
-      - ref: my_tools:is_short
-        args: {max_words: 20}
+      - ref: my_tools:is_short            # called with the output and what stands under with
 
   after:
     tool: count

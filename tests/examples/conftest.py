@@ -1,17 +1,28 @@
-"""What the examples' tests share: where they are, and their scripts without the pauses that are for watching."""
+"""An example played on a real model server."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import yaml
+from played import Play, Played
+from support import ServeModel
 
 from planloom.configs.load import Workflow
-from planloom.core.events import AnyEvent
-from planloom.core.json import JsonObject
-from planloom.core.result import RunResult
+from planloom.core.json import Json
 from planloom.engine import Engine
-from planloom.models.base import Request
-from planloom.models.gateway import Gateway
 
-ROOT = Path(__file__).parents[2]
+
+@pytest.fixture
+def play(serve_model: ServeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Run an example the way a user does, from a folder of his own."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    async def run(workflow: Path, script: str, inputs: Mapping[str, Json] | None = None) -> Played:
+        server = await serve_model(script)
+        async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+            result = await engine.run(Workflow.from_yaml(workflow), inputs)
+        return Played(result, server, folder)
+
+    return run

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 
+from planloom.core.json import JsonObject
 from planloom.tools.box import MAX_OUTPUT_BYTES, BoxResult
 from planloom.tools.sandbox import Sandbox
 
@@ -29,7 +30,7 @@ async def test_the_variable_result_wins_over_the_last_expression(sandbox: Sandbo
 
 @both
 async def test_variables_of_every_json_type_arrive(sandbox: Sandbox, box: Box) -> None:
-    given = {"a": None, "b": [1, 2.5, "ü", True], "c": {"d": {"e": []}}}
+    given: JsonObject = {"a": None, "b": [1, 2.5, "ü", True], "c": {"d": {"e": []}}}
     assert (await sandbox.run("[a, b, c]", given, box=box)).value == [None, given["b"], given["c"]]
 
 
