@@ -22,7 +22,7 @@ _CANNOT: JsonObject = {
         {"type": "null"},
         {
             "type": "object",
-            "properties": {"code": {"enum": list(_CANNOT_CODES)}, "reason": {"type": "string"}},
+            "properties": {"code": {"type": "string", "enum": list(_CANNOT_CODES)}, "reason": {"type": "string"}},
             "required": ["code", "reason"],
             "additionalProperties": False,
         },

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planloom.core import events as ev
 from planloom.core.errors import BudgetExceeded, ModelError
-from planloom.core.outcome import Usage
+from planloom.core.outcome import FailureKind, Usage
 from planloom.core.plan import NodeId
 from planloom.models.base import Reply, Request
 from planloom.models.gateway import Rung
@@ -37,12 +37,22 @@ class Meter:
         self._attempt = attempt
 
     async def __call__(self, request: Request) -> Reply:
-        """Make one call.
+        """Make one call, and another one where its reply was lost on the way: each is reserved by itself.
 
         Raises:
             BudgetExceeded: It does not fit; the call was not made.
             ModelError: The model gave no usable reply.
         """
+        left = self._rung.retries
+        while True:
+            try:
+                return await self._once(request)
+            except ModelError as exc:
+                if not exc.billed or exc.kind is not FailureKind.TRANSPORT or not left:
+                    raise
+                left -= 1
+
+    async def _once(self, request: Request) -> Reply:
         call = await self._open(request)
         try:
             reply = await self._rung(request)

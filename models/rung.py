@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from planloom.core.errors import ModelError
@@ -59,8 +59,6 @@ class _Course:
     tries: int = 0
     probing: bool = False
     """The server kept failing on a response format; each lower mode gets one try."""
-    lost: int = 0
-    """Calls that the provider may have billed although their replies were lost."""
 
     @property
     def mode(self) -> Mode:
@@ -68,7 +66,8 @@ class _Course:
 
     def after(self, fault: Fault) -> float | None:
         """Return the seconds to wait before the next try, `None` to give up."""
-        self.lost += fault.lost
+        if fault.lost:
+            return None  # it may have been billed: a further try needs a reservation of its own
         if fault.free:
             return 0.0
         lower = self.shaped and len(self.modes) > 1
@@ -130,6 +129,11 @@ class Rung:
         """Import and open what the first call needs, so that no call's time is spent on it; safe to skip."""
         await self._opened()
 
+    @property
+    def retries(self) -> int:
+        """Further tries that the caller may make after a reply was lost; each may be billed."""
+        return self._terms.retries
+
     def worst(self, request: Request) -> Worst:
         """Return the most that this call can use and cost: bytes of input, the cap of output."""
         tokens_in, tokens_out = most_tokens(request), self._terms.max_output_tokens
@@ -177,7 +181,6 @@ class Rung:
                             if isinstance(item, Reply):
                                 booking.settle(item.usage.tokens)
                                 self._learn(request, course)
-                                item = replace(item, usage=item.usage + Usage(calls=course.lost))
                             yield item
                     return
                 except Fault as fault:

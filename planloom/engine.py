@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +143,7 @@ class Engine:
             workflow = Workflow.from_yaml(workflow)
         values = workflow.check_inputs(inputs or {})
         wire = _Wire(self._rehearsal, self._base_url)
-        parts = self._parts(workflow, wire)
+        parts = await asyncio.to_thread(self._parts, workflow, wire)
         await parts.warm()
         run_id = RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")
         log = RunLog(self._journal, run_id)
@@ -183,7 +183,7 @@ class Engine:
             raise RunError(f"run {found} is under way in this process")
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
         wire = _Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
-        parts = self._parts(workflow, wire)
+        parts = await asyncio.to_thread(self._parts, workflow, wire)
         await parts.warm()
         pending = {item.node_id or "plan": item for item in log.view.pending.values()}
         if unknown := set(approvals or {}) - set(pending):
@@ -216,7 +216,8 @@ class Engine:
         Raises:
             ConfigError: It must be fixed first; every finding is listed with line and column.
         """
-        return self._parts(workflow, _Wire(self._rehearsal, self._base_url)).checked
+        wire = _Wire(self._rehearsal, self._base_url)
+        return (await asyncio.to_thread(self._parts, workflow, wire)).checked
 
     def _parts(self, workflow: Workflow, wire: "_Wire") -> "_Parts":
         """Make what one run of a workflow needs; nothing is opened or called yet.
@@ -327,12 +328,12 @@ class _Parts:
             await rung.open()
 
 
-def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """Return the error that people should see: the only one in nested groups, else the group."""
-    inner = cast("tuple[Exception | ExceptionGroup[Exception], ...]", group.exceptions)
-    if len(inner) > 1:
-        return group
-    return _first(inner[0]) if isinstance(inner[0], ExceptionGroup) else inner[0]
+def _first(error: BaseException) -> Exception:
+    """Return the error that people should see: the only one in nested groups, else the group itself."""
+    inner = cast("Sequence[BaseException]", getattr(error, "exceptions", ()))
+    if len(inner) == 1:
+        return _first(inner[0])
+    return error if isinstance(error, Exception) else RuntimeError("the run was torn down")
 
 
 def run_sync(

@@ -78,7 +78,7 @@ def run(
     from planloom.cli import given as read
 
     loaded = read.load_workflow(workflow)
-    read.check_script(rehearsal)
+    script = read.find_script(rehearsal)
     values = read.read_inputs(loaded, task=task, pairs=given or (), file=inputs)
     from planloom.cli import running  # slow to import, and not needed for a file that cannot be loaded
 
@@ -87,7 +87,7 @@ def run(
         approve=None if approve is None else approve is YesNo.YES,
         output=output,
         base_url=base_url,
-        rehearsal=rehearsal,
+        rehearsal=script,
         journal=journal,
     )
     raise typer.Exit(asyncio.run(running.start(loaded, values, wishes)))
@@ -114,12 +114,12 @@ def resume(
     from planloom.cli import running
 
     answers = read.read_approvals(approve or (), reject or ())
-    read.check_script(rehearsal)
+    script = read.find_script(rehearsal)
     wishes = running.Wishes(
         show=running.how_to_show(as_json=as_json, plain=plain),
         output=output,
         base_url=base_url,
-        rehearsal=rehearsal,
+        rehearsal=script,
         journal=journal,
     )
     raise typer.Exit(asyncio.run(running.take_up(run_id, answers, wishes)))
@@ -204,7 +204,7 @@ def schema(output: opt.Output = None) -> None:
 
 @app.command()
 def rehearse(
-    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="Rehearsal script.")],
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="Rehearsal script, or the name of a shipped one.")],
     serve: Annotated[bool, typer.Option("--serve", help="Serve it as an OpenAI-compatible server.")] = False,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8001,

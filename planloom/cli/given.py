@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from importlib import resources
 from pathlib import Path
 
 from planloom.configs.load import Workflow, shipped_names
@@ -24,20 +25,26 @@ def load_workflow(given: str | None) -> Workflow:
     path = Path(given)
     if path.exists() or path.suffix or len(path.parts) > 1:
         return Workflow.from_yaml(path)
-    if given in (names := shipped_names()):
+    names = [name for name in shipped_names() if "." not in name]
+    if given in names:
         return Workflow.shipped(given)
     message = f"expected a file, or a shipped workflow ({', '.join(names) or 'there is none'}), found neither"
     raise ConfigError(given, [Problem(message)])
 
 
-def check_script(script: Path | None) -> None:
-    """Read a rehearsal script before anything slow is imported or started.
+def find_script(given: Path | None) -> Path | None:
+    """Return the path of a rehearsal script, by its file or by the name of the shipped workflow it plays.
 
     Raises:
         ConfigError: It is not there, or something is wrong with it.
     """
-    if script is not None:
-        load_script(script)
+    if given is None:
+        return None
+    shipped = Path(str(resources.files("planloom.configs"))) / f"{given}.rehearsal.yaml"
+    named = not given.exists() and len(given.parts) == 1 and shipped.is_file()
+    path = shipped if named else given
+    load_script(path)
+    return path
 
 
 def read_inputs(workflow: Workflow, *, task: str | None, pairs: Iterable[str], file: Path | None) -> dict[str, Json]:

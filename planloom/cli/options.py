@@ -22,6 +22,10 @@ BaseUrl: TypeAlias = Annotated[
 ]
 Rehearsal: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--rehearsal", metavar="SCRIPT", help="Answer all model calls from this script: no key, no network."),
+    typer.Option(
+        "--rehearsal",
+        metavar="SCRIPT",
+        help="Answer all model calls from this script (or a shipped one by name): no key, no network.",
+    ),
 ]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file.")]

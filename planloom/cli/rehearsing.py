@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from planloom.cli.given import find_script
 from planloom.cli.words import compact, console, one_line, seconds
 from planloom.models.script import Rule, Script, load_script
 
@@ -19,6 +20,7 @@ def rehearse(path: Path, *, serve: bool, host: str, port: int) -> None:
     Raises:
         ConfigError: The file is not a script.
     """
+    path = find_script(path) or path
     script = load_script(path)
     if not serve:
         console().print(rules_table(script))

@@ -7,7 +7,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from planloom.cli.live import decisions, heading, nodes_grid, totals
-from planloom.cli.rows import Row, table
+from planloom.cli.rows import Row, base_of, table
 from planloom.cli.words import COLOURS, STATUS_COLOURS, harmless, one_line, plural, pretty, seconds, tokens, usd
 from planloom.core.events import Status
 from planloom.core.outcome import Evidence
@@ -64,7 +64,8 @@ def _answers(pending: Sequence[PendingApproval], answer: str) -> str:
 
 def closing(result: RunResult) -> str:
     """One plain line with what the run came to."""
-    states = [node.state for node_id, node in result.nodes.items() if "[" not in node_id]
+    plain = (node for node_id, node in result.nodes.items() if base_of(node_id) == node_id)
+    states = [node.state for node in plain if node.state != "removed"]
     badge = " REHEARSAL" if result.rehearsal else ""
     return (
         f"{result.status}: {states.count('done')}/{len(states)} nodes, {usd(result.cost_usd)}, "

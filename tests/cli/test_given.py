@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from planloom.cli.given import load_workflow, read_approvals, read_inputs
+from planloom.cli.given import find_script, load_workflow, read_approvals, read_inputs
 from planloom.configs.load import Workflow
 from planloom.core.errors import ConfigError
 
@@ -73,6 +73,18 @@ def test_a_folder_in_place_of_an_inputs_file_is_refused(workflow: Workflow, tmp_
 def test_a_word_that_is_no_file_and_no_shipped_workflow_names_those_there_are() -> None:
     with pytest.raises(ConfigError, match=r"expected a file, or a shipped workflow .*found neither"):
         load_workflow("no-such-thing")
+
+
+def test_a_shipped_workflow_and_its_script_go_by_name() -> None:
+    script = find_script(Path("quickstart"))
+    assert load_workflow("quickstart").spec.name == "quickstart"
+    assert script is not None
+    assert script.name == "quickstart.rehearsal.yaml"
+
+
+def test_a_script_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: expected a file"):
+        find_script(Path("none.yaml"))
 
 
 def test_answers_are_by_node() -> None:

@@ -143,5 +143,4 @@ def test_the_readmes_first_command_works_from_any_folder(tmp_path: Path) -> None
     assert ran.returncode == 0, ran.stderr
     result = json.loads(ran.stdout)
     assert (result["status"], result["rehearsal"]) == ("done", True)
-    assert result["nodes"]["days"]["plan_version"] == 0, "it ran while the planner was still writing"
     assert (tmp_path / "planloom-quickstart" / "report.md").is_file()

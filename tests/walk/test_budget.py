@@ -53,3 +53,17 @@ async def test_calls_that_wait_for_money_go_on_when_others_cost_less_than_feared
         result = await engine.run(workflow)
     assert result.status == "done"
     assert len(server.requests) == 40
+
+
+async def test_a_reply_lost_on_the_way_is_asked_for_again_under_a_reservation_of_its_own(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model("rehearsal: 1\nrules: [{broken: true, text: lost, times: 1}, {text: ok}]\n")
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        handle = await engine.submit(make_workflow("nodes: {a: {goal: x}}\n"))
+        result = await handle.result()
+        ended = [event async for event in handle.events() if isinstance(event, CallEnded)]
+    assert (result.status, result.output) == ("done", "ok")
+    assert len(result.nodes["a"].attempts) == 1
+    assert [bool(event.error) for event in ended] == [True, False]
+    assert ended[0].cost_usd > ended[1].cost_usd

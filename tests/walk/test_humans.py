@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+from support import MakeWorkflow, ServeModel
+
 from planloom.core.errors import RunError
 from planloom.engine import Engine
-from support import MakeWorkflow, ServeModel
 
 WRITES = """
 planner: {approve: writes}

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from support import MakeWorkflow, ServeModel
+
 from planloom.core.errors import ConfigError
 from planloom.engine import Engine
-from support import MakeWorkflow, ServeModel
 
 NUMBER = "output: {type: object, properties: {n: {type: integer}}, required: [n]}"
 

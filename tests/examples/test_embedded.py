@@ -1,0 +1,62 @@
+"""The examples in Python: models and tools of one's own, and the engine inside a FastAPI service."""
+
+import asyncio
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+from played import ROOT, without_pauses
+
+
+def load(path: Path) -> ModuleType:
+    """Import an example from its file."""
+    spec = importlib.util.spec_from_file_location(f"example_{path.parent.name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_models_and_tools_from_python_run_through_checks_and_ladder(capsys: pytest.CaptureFixture[str]) -> None:
+    result = await load(ROOT / "examples" / "python" / "run.py").main()
+    assert (result.status, result.output) == ("done", "Ben ran the fastest lap, in 58.9 s.")
+    assert [decision.action for decision in result.decisions] == ["promote"]
+    assert [attempt.rung for attempt in result.nodes["best"].attempts] == ["mini", "big"]
+    assert capsys.readouterr().out.startswith("mini: expr: ")
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    script = tmp_path / "script.yaml"
+    script.write_text(without_pauses(ROOT / "examples" / "programming" / "rehearsal.yaml"), encoding="utf-8")
+    monkeypatch.setenv("PLANLOOM_REHEARSAL", str(script))
+    monkeypatch.chdir(tmp_path)
+    return load(ROOT / "examples" / "fastapi" / "app.py")
+
+
+async def test_a_run_started_over_http_goes_on_and_can_be_followed(service: ModuleType, tmp_path: Path) -> None:
+    app = service.app
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        started = await http.post("/runs", json={})
+        assert started.status_code == 202
+        address = f"/runs/{started.json()['run_id']}"
+        record = (await http.get(address)).json()
+        while record["status"] == "running":
+            await asyncio.sleep(0.02)
+            record = (await http.get(address)).json()
+    assert (record["status"], record["rehearsal"]) == ("done", True)
+    assert (tmp_path / "planloom-programming" / "spans.py").is_file()
+
+
+async def test_wrong_inputs_and_unknown_runs_are_the_callers_fault(service: ModuleType) -> None:
+    app = service.app
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        wrong = await http.post("/runs", json={"topic": "x"})
+        unknown = await http.get("/runs/none")
+    assert (wrong.status_code, unknown.status_code) == (422, 404)
+    assert "topic" in wrong.json()["detail"]
