@@ -6,13 +6,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import re2
-
 from planloom.agents.judge import judge
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
 from planloom.core.expr import ExprError, evaluate
 from planloom.core.json import Json
 from planloom.core.outcome import Evidence
+from planloom.core.pattern import has_match
 from planloom.core.refs import RefError, as_text, read_path, walk
 from planloom.models.base import ChatModel
 from planloom.tools.sandbox import Sandbox
@@ -104,7 +103,8 @@ class Verifier:
         if result.line:
             inside = result.line > offset
             where = f"check line {result.line - offset}" if inside else f"{check.load} line {result.line}"
-        line = check.code.splitlines()[result.line - offset - 1].strip() if result.line > offset else ""
+        lines = check.code.splitlines()
+        line = lines[result.line - offset - 1].strip() if offset < result.line <= offset + len(lines) else ""
         return Evidence(
             check="code",
             passed=not failed,
@@ -119,9 +119,11 @@ class Verifier:
         try:
             function = self._load(check.ref)
             if inspect.iscoroutinefunction(function):
-                verdict: object = await function(claim.output, **arguments)
+                verdict: object = function(claim.output, **arguments)
             else:
                 verdict = await asyncio.to_thread(function, claim.output, **arguments)
+            if inspect.isawaitable(verdict):
+                verdict = await verdict
         except Exception as exc:
             return Evidence(check=name, passed=False, expected="true", found=f"{type(exc).__name__}: {exc}"[:500])
         found = "" if verdict is True else str(verdict)[:500]
@@ -145,5 +147,5 @@ def check_regex(check: RegexCheck, claim: Claim) -> Evidence:
         text = as_text(walk(claim.output, read_path(check.path), check.path))
     except RefError as exc:
         return Evidence(check=name, passed=False, expected=f"text at {check.path}", found=str(exc))
-    passed = re2.search(check.pattern, text) is not None
+    passed = has_match(check.pattern, text)
     return Evidence(check=name, passed=passed, expected=check.pattern, found=text[:300], where=check.path)

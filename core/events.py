@@ -1,13 +1,15 @@
 """Everything that happens in a run, as frozen data: the journal's rows and the stream's items."""
 
+import json
 import time
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, TypeAlias, cast
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Evidence, Failed, Usage
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 
@@ -272,7 +274,11 @@ def _adapter(name: str) -> TypeAdapter[Event]:
 
 def encode(event: AnyEvent) -> bytes:
     """Write an event as JSON, without its type name."""
-    return _adapter(type(event).__name__).dump_json(event)
+    adapter = _adapter(type(event).__name__)
+    try:
+        return adapter.dump_json(event)
+    except PydanticSerializationError:  # text from outside that UTF-8 cannot say
+        return json.dumps(clean(adapter.dump_python(event, mode="json"))).encode()
 
 
 def decode(name: str, payload: bytes | str) -> AnyEvent:

@@ -22,4 +22,27 @@ def canonical(value: object) -> str:
 
 def digest(value: object) -> str:
     """Return the first 16 hex digits of the SHA-256 of the canonical form of `value`."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical(value).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def clean(value: Json) -> Json:
+    """Return `value` as it can be written: half of a surrogate pair, which UTF-8 cannot say, becomes U+FFFD.
+
+    Raises:
+        ValueError: The value holds NaN or an infinity.
+    """
+    try:
+        canonical(value).encode()
+    except UnicodeEncodeError:
+        return _mended(value)
+    return value
+
+
+def _mended(value: Json) -> Json:
+    if isinstance(value, str):
+        return value.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {str(_mended(key)): _mended(item) for key, item in value.items()}
+    return value

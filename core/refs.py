@@ -18,7 +18,7 @@ Root: TypeAlias = Literal["inputs", "nodes", "item", "index"]
 Step: TypeAlias = str | int
 
 _OPEN = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
-_STEP = re.compile(r"""\.([A-Za-z_][\w-]*)|\[(\d+)\]|\["([^"]*)"\]|\['([^']*)'\]""")
+_STEP = re.compile(r"""\.([A-Za-z_][\w-]*)|\[([0-9]{1,9})\]|\["([^"]*)"\]|\['([^']*)'\]""")
 _HEAD = re.compile(r"(inputs|nodes|item|index)\b")
 
 

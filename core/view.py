@@ -200,18 +200,22 @@ class RunView:
 
     @_fold.register
     def _(self, event: ev.PlanReady) -> None:
+        before = self.plan.nodes if self.plan else self.provisional
         self.plan, self.warnings = event.plan, event.warnings
         self.provisional = {}
         self.pending.pop(None, None)
         for node_id, node in event.plan.nodes.items():
             view = self.node(node_id)
             view.goal, view.plan_version = node.goal, event.plan.version
-            if view.state in ("failed", "removed", "skipped"):
+            changed = node_id not in before or before[node_id].digest != node.digest
+            if changed and view.state in ("failed", "removed", "skipped", "held"):
                 view.state, view.reason = "pending", ""
+                self.pending.pop(node_id, None)
         for node_id, view in self.nodes.items():
             base = NodeId(node_id.partition("[")[0])
             if base not in event.plan.nodes:
                 view.state = "removed"
+                self.pending.pop(node_id, None)
 
     @_fold.register
     def _(self, event: ev.NodeExpanded) -> None:
@@ -222,7 +226,8 @@ class RunView:
     @_fold.register
     def _(self, event: ev.AttemptStarted) -> None:
         view = self.node(event.node_id)
-        view.state, view.input_digest = "running", event.input_digest
+        view.state, view.input_digest, view.reason = "running", event.input_digest, ""
+        self.pending.pop(event.node_id, None)
         view.started_at = view.started_at or event.at
         view.attempts.append(
             AttemptView(attempt=event.attempt, rung=event.rung, started_at=event.at, input_digest=event.input_digest)
@@ -283,11 +288,13 @@ class RunView:
     def _(self, event: ev.NodeFailed) -> None:
         view = self.node(event.node_id)
         view.state, view.reason, view.ended_at = "failed", event.failed.message, event.at
+        self.pending.pop(event.node_id, None)
 
     @_fold.register
     def _(self, event: ev.NodeSkipped) -> None:
         view = self.node(event.node_id)
         view.state, view.reason, view.ended_at = "skipped", event.reason, event.at
+        self.pending.pop(event.node_id, None)
 
     @_fold.register
     def _(self, event: ev.NodeHeld) -> None:

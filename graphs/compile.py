@@ -12,6 +12,10 @@ from planloom.core.refs import Ref, RefError, Step, find_refs
 from planloom.graphs.lint import Facts, dependencies, did_you_mean, effect_of, lint_node, references
 
 
+_OPEN_ENDED = {"$ref", "allOf", "anyOf", "oneOf", "patternProperties"}
+"""Keywords that may say more about an object than its `properties` do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
     """A plan that may run, its derived edges and what is odd about it."""
@@ -160,15 +164,17 @@ def _misfit(schema: Json, path: tuple[Step, ...]) -> str:
         kind = schema.get("type")
         if isinstance(kind, str) and kind not in ("object", "array"):
             return f"{kind} has no {step!r}"
-        if isinstance(step, int):
+        if _OPEN_ENDED & set(schema):
+            return ""
+        if isinstance(step, int) and kind != "object":
             schema = schema.get("items", True)
             continue
         properties = schema.get("properties")
         if not isinstance(properties, dict):
             return f"an array has no {step!r}" if kind == "array" else ""
-        if step not in properties and schema.get("additionalProperties", False) is False:
+        if str(step) not in properties and schema.get("additionalProperties", False) is False:
             return f"no property {step!r}; it has {', '.join(properties) or 'none'}"
-        schema = properties.get(step, True)
+        schema = properties.get(str(step), True)
     return ""
 
 

@@ -137,7 +137,8 @@ class Driver:
         items = resolve(node.map, scope)
         if not isinstance(items, list):
             raise RefError(f"map: expected a list, found {as_text(items)[:100]}")
-        self._run.log.note(ev.NodeExpanded(node_id=node.id, elements=len(items)))
+        if not self._stands(node.id):
+            self._run.log.note(ev.NodeExpanded(node_id=node.id, elements=len(items)))
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._element(node, replace(scope, item=item, index=index)))
@@ -146,9 +147,15 @@ class Driver:
         if broken := next((settled for task in tasks if (settled := task.result()) is not None), None):
             return broken
         outputs: Json = [self._run.view.nodes[_element_id(node, index)].output for index in range(len(items))]
-        input_digest = digest([node.digest, items])
-        await self._commit(node, input_digest, outputs, attempt=0)
+        input_digest = digest([node.digest, items, outputs])
+        if not self._stands(node.id, input_digest):
+            await self._commit(node, input_digest, outputs, attempt=0)
         return Settled.DONE
+
+    def _stands(self, node_id: NodeId, input_digest: str | None = None) -> bool:
+        """Tell whether a node is done, for this input where one is named."""
+        view = self._run.view.nodes.get(node_id)
+        return view is not None and view.state == "done" and input_digest in (None, view.input_digest)
 
     async def _element(self, node: Node, scope: Scope) -> Settled | None:
         """Drive one element; return how it ended when that keeps the map from being done."""

@@ -2,16 +2,16 @@
 
 import ast
 import difflib
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
-
-import re2
 
 from planloom.configs.json_schema import schema_faults
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
 from planloom.core.expr import ExprError, names_in, nodes_in
 from planloom.core.json import Json, JsonObject
+from planloom.core.pattern import PatternError, check_pattern
 from planloom.core.plan import Effect, Finding, FindingCode, Node, NodeId
 from planloom.core.refs import Ref, RefError, find_refs
 from planloom.tools.base import Tool
@@ -107,11 +107,15 @@ def _lint_refs(node: Node, facts: Facts) -> Iterator[Finding]:
         if ref.root in ("item", "index") and node.map is None:
             yield _finding(node, "bad_expression", field, f"${{{ref.text}}} has a meaning only in a node with `map`")
     if node.when is not None:
-        yield from _lint_expr(node, "when", node.when, {"inputs", "nodes", "item", "index"})
+        yield from _lint_expr(node, "when", node.when, {"inputs", "nodes"} | _element_names(node))
         try:
             nodes_in(node.when)
         except ExprError as exc:
             yield _finding(node, "bad_expression", "when", str(exc))
+
+
+def _element_names(node: Node) -> set[str]:
+    return {"item", "index"} if node.map is not None else set()
 
 
 def _lint_expr(node: Node, field: str, text: str, known: set[str]) -> Iterator[Finding]:
@@ -183,7 +187,7 @@ def _properties(schema: Mapping[str, Json]) -> JsonObject:
 
 
 def _lint_checks(node: Node, facts: Facts) -> Iterator[Finding]:
-    names = {"output", "inputs", "item", "index", *node.inputs}
+    names = {"output", "inputs", *node.inputs} | _element_names(node)
     for index, check in enumerate(node.checks):
         yield from _lint_check(node, f"checks[{index}]", check, names, facts)
 
@@ -194,14 +198,17 @@ def _lint_check(node: Node, field: str, check: Check, names: set[str], facts: Fa
             yield from _lint_expr(node, f"{field}.expr", check.expr, names)
         case RegexCheck():
             try:
-                re2.compile(check.pattern)
-            except re2.error as exc:
+                check_pattern(check.pattern)
+            except PatternError as exc:
                 yield _finding(node, "bad_expression", f"{field}.regex", f"not an RE2 pattern: {exc}")
         case CodeCheck():
             yield from _lint_code(node, f"{field}.code", check.code)
         case FunctionCheck() if not facts.by_hand and check.ref not in facts.refs:
             message = f"a planner may not name Python functions ({check.ref!r}); use expr, regex or code"
             yield _finding(node, "grant_too_wide", f"{field}.ref", message)
+        case JudgeCheck() if check.model is None and not facts.rungs:
+            message = "a judge needs a model; the workflow has none under `models`"
+            yield _finding(node, "unknown_model", f"{field}.judge", message)
         case JudgeCheck() if check.model is not None and check.model not in facts.rungs:
             hint = did_you_mean(check.model, facts.rungs)
             yield _finding(node, "unknown_model", f"{field}.model", f"no model {check.model!r}{hint}")
@@ -211,7 +218,9 @@ def _lint_check(node: Node, field: str, check: Check, names: set[str], facts: Fa
 
 def _lint_code(node: Node, field: str, code: str) -> Iterator[Finding]:
     try:
-        ast.parse(code)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash in a pattern
+            ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
         line = f" in line {exc.lineno}" if isinstance(exc, SyntaxError) else ""
         yield _finding(node, "bad_expression", field, f"not Python{line}: {getattr(exc, 'msg', exc)}")

@@ -6,6 +6,7 @@ messages are taken from the inbox, so there is no lock.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -65,7 +66,7 @@ class _Board:
     """Who is where: entries by id, dependents by id, and what may start."""
 
     entries: dict[NodeId, _Entry] = field(default_factory=dict[NodeId, _Entry])
-    dependents: dict[NodeId, set[NodeId]] = field(default_factory=dict[NodeId, set[NodeId]])
+    dependents: dict[NodeId, list[NodeId]] = field(default_factory=dict[NodeId, list[NodeId]])
     ready: list[_Entry] = field(default_factory=list[_Entry])
 
     def passed(self, node_id: NodeId) -> bool:
@@ -77,7 +78,7 @@ class _Board:
         entry = _Entry(node, {dep for dep in deps if not self.passed(dep)}, node.digest, held_back=held_back)
         self.entries[node.id] = entry
         for dep in deps:
-            self.dependents.setdefault(dep, set()).add(node.id)
+            self.dependents.setdefault(dep, []).append(node.id)
         self.offer(entry)
 
     def offer(self, entry: _Entry) -> None:
@@ -110,6 +111,7 @@ class Scheduler:
         self._sources = 0
         self._group: asyncio.TaskGroup | None = None
         self._waiting: list[Coroutine[None, None, None]] = []
+        self._opened: list[Coroutine[None, None, None]] = []
 
     def grow(self, nodes: Iterable[Node], deps: Deps, *, provisional: bool = False) -> None:
         """Add nodes. While `provisional`, those with a `write` effect wait for `replace`."""
@@ -118,14 +120,15 @@ class Scheduler:
     def replace(self, nodes: Iterable[Node], deps: Deps) -> None:
         """Make these the whole plan.
 
-        Nodes that are gone or changed are cancelled; unchanged ones stay where they are, settled or
-        running, except failed and held ones, which may run again.
+        Nodes that are gone or changed are cancelled; unchanged ones stay where they are, done or running.
+        What was skipped, failed or held is decided again where something it depends on has changed.
         """
         self._inbox.put_nowait(_Replace(tuple(nodes), deps))
 
     def add_source(self, source: Coroutine[None, None, None]) -> None:
         """Run a coroutine that may `grow` or `replace` the plan; the scheduler does not end before it."""
         self._sources += 1
+        self._opened.append(source)
         if self._group is None:
             self._waiting.append(source)
         else:
@@ -133,18 +136,25 @@ class Scheduler:
 
     async def run(self) -> dict[NodeId, Settled | None]:
         """Run until nothing can move; return how each node ended, `None` for one that could not start."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            for source in self._waiting:
-                group.create_task(self._feed(source))
-            self._waiting.clear()
-            while True:
-                self._take_all()
-                self._start_ready(group)
-                if not self._running and not self._sources and self._inbox.empty():
-                    break
-                self._take(await self._inbox.get())
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._loop(group)
+        finally:
+            for source in self._opened:
+                source.close()  # one that was cancelled before its first step
         return {node_id: entry.settled for node_id, entry in self._board.entries.items()}
+
+    async def _loop(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        for source in self._waiting:
+            group.create_task(self._feed(source))
+        self._waiting.clear()
+        while True:
+            self._take_all()
+            self._start_ready(group)
+            if not self._running and not self._sources and self._inbox.empty():
+                return
+            self._take(await self._inbox.get())
 
     async def _feed(self, source: Coroutine[None, None, None]) -> None:
         try:
@@ -202,18 +212,34 @@ class Scheduler:
 def _carried_over(nodes: Iterable[Node], deps: Deps, old: Mapping[NodeId, _Entry]) -> dict[NodeId, _Entry]:
     """Return the entries that stay: unchanged, and running or settled.
 
-    A failed or held one stays only while all it depends on is done; otherwise its inputs may change.
+    A skipped, failed or held one stays only while all it depends on stays and has passed; otherwise what it
+    reads may change.
     """
-    kept: dict[NodeId, _Entry] = {}
-    for node in nodes:
-        entry = old.get(node.id)
-        if entry is None or entry.digest != node.digest:
+    kept = {
+        node.id: entry
+        for node in nodes
+        if (entry := old.get(node.id)) is not None
+        and entry.digest == node.digest
+        and (entry.task is not None or entry.settled is not None)
+    }
+    open_again = deque(node_id for node_id, entry in kept.items() if not _stays(entry, deps[node_id], kept))
+    dependents: dict[NodeId, list[NodeId]] = {}
+    for node_id in kept:
+        for dep in deps[node_id]:
+            dependents.setdefault(dep, []).append(node_id)
+    while open_again:
+        node_id = open_again.popleft()
+        if kept.pop(node_id, None) is None:
             continue
-        passed = entry.task is not None or entry.settled in (Settled.DONE, Settled.SKIPPED)
-        if passed or (entry.settled is not None and all(_is_done(old.get(dep)) for dep in deps[node.id])):
-            kept[node.id] = entry
+        open_again.extend(
+            behind
+            for behind in dependents.get(node_id, ())
+            if behind in kept and not _stays(kept[behind], deps[behind], kept)
+        )
     return kept
 
 
-def _is_done(entry: _Entry | None) -> bool:
-    return entry is not None and entry.settled is Settled.DONE
+def _stays(entry: _Entry, deps: Iterable[NodeId], kept: Mapping[NodeId, _Entry]) -> bool:
+    if entry.task is not None or entry.settled is Settled.DONE:
+        return True
+    return all(dep in kept and kept[dep].settled in (Settled.DONE, Settled.SKIPPED) for dep in deps)

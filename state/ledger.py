@@ -67,6 +67,8 @@ class Ledger:
         """Give a reservation back and book what the call really took."""
         for account in self._chain():
             account.reserved = _add(account.reserved, reserved, sign=-1)
+            if not account.reserved.calls and not account.reserved.tokens:
+                account.reserved = Amount(calls=0)  # what rounding left behind must not block anyone
             account.spent = _add(account.spent, taken)
         self._freed.set()
 

@@ -1,7 +1,7 @@
 """Planloom inside a FastAPI service: start a run with POST /runs, follow it with GET /runs/{id}."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ engine = Engine(rehearsal=os.environ.get("PLANLOOM_REHEARSAL"))
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
     async with engine:
         yield
 

@@ -58,8 +58,9 @@ async def main(journal: str = ":memory:") -> RunResult:
     """Run the workflow and say what happened."""
     async with Engine(journal=journal, models={"mini": mini, "big": big}, tools={"laps": laps}) as engine:
         result = await engine.run(Workflow.from_text(WORKFLOW))
-    for attempt in result.nodes["best"].attempts:
-        print(f"{attempt.rung}: {'passed' if attempt.ok else attempt.message}")
+    for node in result.nodes.values():
+        for attempt in node.attempts:
+            print(f"{node.id} by {attempt.rung or 'the tool'}: {'passed' if attempt.ok else attempt.message}")
     print(f"{result.status}: {result.output}")
     return result
 

@@ -67,13 +67,13 @@ async def test_mathematics_accepts_no_wrong_answer_to_problems_of_your_own(play:
         {"find": "roots", "of": "x**2 - 3*x + 2"},
         {"find": "roots", "of": "x**2 + 1"},
     ]
-    wrong = {
+    wrong: dict[str, Json] = {
         "solve[[]0]": {"answers": ["2*sin(x)"]},
         "solve[[]1]": {"answers": ["-sin(x)"]},
         "solve[[]2]": {"answers": ["1", "3"]},
         "solve[[]3]": {"answers": ["I"]},
     }
-    played = await play(EXAMPLES / "mathematics" / "workflow.yaml", answering(dict(wrong)), {"problems": problems})
+    played = await play(EXAMPLES / "mathematics" / "workflow.yaml", answering(wrong), {"problems": problems})
     assert played.result.status == "failed"
     assert "the derivative minus the answer leaves" in played.evidence("solve[0]")[0]
     assert "leaves -2*cos(x)" in played.evidence("solve[1]")[0]
