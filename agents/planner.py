@@ -12,7 +12,7 @@ from planloom.configs.nodes import NodeSpec
 from planloom.configs.plain import plain
 from planloom.configs.validate import check
 from planloom.core.errors import PlanError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Failed
 from planloom.core.plan import Finding, Node, NodeId, PlanPatch
 from planloom.models.base import Message, Reply, Request, StreamingModel
@@ -82,7 +82,7 @@ class PlanScanner:
             return None
         try:
             value, end = self._decoder.raw_decode(self._text, start.end() - 1)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return cast(JsonObject, value), end
 
@@ -249,7 +249,7 @@ def _read_object(reply: Reply) -> JsonObject:
         message = "the reply was cut off at the model's max_output_tokens; write a shorter plan"
         raise PlanError([Finding(code="bad_json", message=message)])
     try:
-        value = extract_json(reply.text)
+        value = clean(extract_json(reply.text))
     except ValueError as exc:
         raise PlanError([Finding(code="bad_json", message=f"the reply is not JSON: {exc}")]) from exc
     if not isinstance(value, dict):
@@ -259,7 +259,7 @@ def _read_object(reply: Reply) -> JsonObject:
 
 def _read_nodes(value: Json) -> dict[NodeId, Node]:
     if isinstance(value, dict):
-        value = [{"id": key, **fields} for key, fields in value.items() if isinstance(fields, dict)]
+        value = [{**_as_object(fields), "id": key} for key, fields in value.items()]
     if not isinstance(value, list):
         raise PlanError([Finding(code="bad_json", field="nodes", message="expected a list of nodes")])
     nodes: dict[NodeId, Node] = {}

@@ -1,5 +1,6 @@
 """The verifier: runs a node's checks on its output and returns evidence, not opinion."""
 
+import ast
 import asyncio
 import inspect
 import json
@@ -89,14 +90,14 @@ class Verifier:
                 )
 
     async def _code(self, check: CodeCheck, claim: Claim) -> Evidence:
-        code, offset = check.code, 0
+        code, offset = as_verdict(check.code), 0
         if check.load is not None:
             try:
                 source = walk(claim.output, read_path(check.load), check.load)
             except RefError as exc:
                 return Evidence(check="code", passed=False, expected=f"source code at {check.load}", found=str(exc))
             loaded = as_text(source).rstrip() + "\n"
-            code, offset = loaded + check.code, loaded.count("\n")
+            code, offset = loaded + code, loaded.count("\n")
         result = await self._sandbox.run(code, claim.names, timeout_s=CODE_TIMEOUT_S)
         failed = bool(result.error) or result.value is False
         where = ""
@@ -128,6 +129,17 @@ class Verifier:
             return Evidence(check=name, passed=False, expected="true", found=f"{type(exc).__name__}: {exc}"[:500])
         found = "" if verdict is True else str(verdict)[:500]
         return Evidence(check=name, passed=verdict is True, expected="true", found=found)
+
+
+def as_verdict(code: str) -> str:
+    """Return check code whose result is a boolean: its last expression is not false, or it has none."""
+    last = ast.parse(code).body[-1]
+    text = ast.get_source_segment(code, last)
+    if not isinstance(last, ast.Expr) or text is None:
+        return f"{code}\nresult = True"
+    lines = code.splitlines(keepends=True)
+    head = "".join(lines[: last.lineno - 1]) + lines[last.lineno - 1].encode()[: last.col_offset].decode()
+    return f"{head}result = (lambda value: value is None or bool(value))({text})"
 
 
 def check_expr(check: ExprCheck, claim: Claim) -> Evidence:

@@ -1,6 +1,7 @@
 """The worker: one piece of work, a bounded tool loop, a result that fits its schema."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -9,7 +10,7 @@ from typing import Protocol
 from planloom.agents.prompting import block, clip, prompt, section
 from planloom.configs.json_schema import misfits
 from planloom.core.errors import ToolError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Done, Evidence, Failed, FailureKind, Outcome
 from planloom.models.base import ChatModel, Message, Reply, Request, ToolCall, ToolOffer
 from planloom.models.text import extract_json
@@ -17,6 +18,7 @@ from planloom.models.text import extract_json
 MAX_PARALLEL_TOOL_CALLS = 16
 _RESULT_CHARS = 40_000
 _CANNOT_CODES = ("missing_input", "missing_tool", "contradiction", "other")
+_CANNOT_LINE = re.compile(r"CANNOT\b[ (]*(\w+)?[) ]*:?")
 _CANNOT: JsonObject = {
     "anyOf": [
         {"type": "null"},
@@ -177,7 +179,7 @@ def read_result(text: str, schema: JsonObject | None) -> Outcome:
     if schema is None:
         return _read_text(text)
     try:
-        value = extract_json(text)
+        value = clean(extract_json(text))
     except ValueError as exc:
         evidence = Evidence(check="json", passed=False, expected="one JSON object", found=text[:300], where=str(exc))
         return Failed(kind=FailureKind.UNPARSEABLE, message=f"the reply is not JSON: {exc}", evidence=(evidence,))
@@ -185,8 +187,7 @@ def read_result(text: str, schema: JsonObject | None) -> Outcome:
     if wrapped and isinstance(value, dict):
         cannot = value.get("cannot")
         if isinstance(cannot, dict) and value.get("result") is None:
-            code, reason = str(cannot.get("code", "other")), str(cannot.get("reason", ""))
-            return Failed(kind=FailureKind.CANNOT, message=reason[:500] or code, code=code)
+            return _cannot(str(cannot.get("code", "")), str(cannot.get("reason", "")))
     candidates = [value["result"], value] if wrapped and isinstance(value, dict) and "result" in value else [value]
     problems = [schema_evidence(candidate, schema) for candidate in candidates]
     for candidate, problem in zip(candidates, problems, strict=True):
@@ -198,13 +199,18 @@ def read_result(text: str, schema: JsonObject | None) -> Outcome:
 
 
 def _read_text(text: str) -> Outcome:
-    if text.startswith("CANNOT"):
-        head, _, reason = text.partition(":")
-        code = head.removeprefix("CANNOT").strip(" ()") or "other"
-        return Failed(kind=FailureKind.CANNOT, message=reason.strip()[:500] or code, code=code)
-    if not text.strip():
+    text = text.strip()
+    if refused := _CANNOT_LINE.match(text):
+        code = refused[1] or ""
+        return _cannot(code, text[refused.end() :] if code in _CANNOT_CODES else text)
+    if not text:
         return Failed(kind=FailureKind.UNPARSEABLE, message="the reply is empty")
-    return Done(output=text.strip())
+    return Done(output=clean(text))
+
+
+def _cannot(code: str, reason: str) -> Failed:
+    code = code if code in _CANNOT_CODES else "other"
+    return Failed(kind=FailureKind.CANNOT, message=reason.strip()[:500] or code, code=code)
 
 
 def schema_evidence(value: Json, schema: Mapping[str, Json], limit: int = 5) -> list[Evidence]:

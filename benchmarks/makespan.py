@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from langgraph.graph import END, START, StateGraph
+
 from planloom import Engine, Workflow
 
 

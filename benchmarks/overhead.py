@@ -1,6 +1,6 @@
 """What a node costs besides its work: CPU a node over plans of growing size, journal on disk beside memory.
 
-    python -P benchmarks/overhead.py [--sizes 125 250 500 1000]
+python -P benchmarks/overhead.py [--sizes 125 250 500 1000]
 """
 
 import argparse

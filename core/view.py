@@ -6,7 +6,7 @@ from functools import singledispatchmethod
 
 from planloom.core import events as ev
 from planloom.core.json import Json, JsonObject
-from planloom.core.outcome import Evidence, Failed, Usage
+from planloom.core.outcome import Evidence, Failed, FailureKind, Usage
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 from planloom.core.result import (
     AttemptRecord,
@@ -68,6 +68,19 @@ class NodeView:
     ended_at: float | None = None
     reused: bool = False
     elements: int | None = None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an attempt began and never ended: its process stopped."""
+        return bool(self.attempts) and self.attempts[-1].ended_at is None
+
+    def interrupt(self, at: float) -> None:
+        """End the attempt that was under way."""
+        self.state = "pending"
+        if self.unfinished:
+            final = self.attempts[-1]
+            final.ended_at = at
+            final.failed = Failed(kind=FailureKind.INTERRUPTED, message="the process stopped while it ran")
 
     @property
     def usage(self) -> Usage:
@@ -187,7 +200,7 @@ class RunView:
             self.reopened_at = event.at
         self.status, self.ended_at, self.error = "running", None, ""
         for node_id in event.interrupted:
-            self.node(node_id).state = "pending"
+            self.node(node_id).interrupt(event.at)
 
     @_fold.register
     def _(self, event: ev.NodePlanned) -> None:
@@ -201,6 +214,7 @@ class RunView:
     @_fold.register
     def _(self, event: ev.PlanReady) -> None:
         before = self.plan.nodes if self.plan else self.provisional
+        before = {**self.provisional, **(self.plan.nodes if self.plan else {})}
         self.plan, self.warnings = event.plan, event.warnings
         self.provisional = {}
         self.pending.pop(None, None)
@@ -215,6 +229,7 @@ class RunView:
             base = NodeId(node_id.partition("[")[0])
             if base not in event.plan.nodes:
                 view.state = "removed"
+                self.pending.pop(node_id, None)
                 self.pending.pop(node_id, None)
 
     @_fold.register
@@ -321,3 +336,6 @@ class RunView:
     def _(self, event: ev.RunEnded) -> None:
         self.status, self.output, self.error = event.status, event.output, event.error
         self.ended_at = event.at
+        for view in self.nodes.values():
+            if view.state == "running":
+                view.state, view.reason = "pending", "stopped while it ran"

@@ -8,6 +8,7 @@ from planloom.core.plan import NodeId
 from planloom.core.refs import RefError, Scope, find_refs, resolve
 from planloom.core.view import RunView
 from planloom.graphs.compile import sinks
+from planloom.graphs.context import Outputs
 from planloom.graphs.lint import dependencies
 
 
@@ -32,20 +33,16 @@ def answer(view: RunView, *, planning_error: str, stopped: str) -> Answer:
     if plan is None:
         return Answer("failed", None, planning_error or stopped or "no plan")
     states = {node_id: view.nodes[node_id].state for node_id in plan.nodes}
-    scope = Scope(inputs=view.inputs, nodes=_outputs(view))
+    scope = Scope(inputs=view.inputs, nodes=Outputs(view))
     template = plan.output if plan.output is not None else _default_output(view)
     output, missing = _fill(template, scope)
     failed = [node_id for node_id, state in states.items() if state == "failed"]
-    if not stopped and all(state in ("done", "skipped") for state in states.values()):
+    if all(state in ("done", "skipped") for state in states.values()):
         return Answer("failed" if missing else "done", output, "; ".join(missing))
     reasons = [f"{node_id}: {view.nodes[node_id].reason}" for node_id in failed]
     error = "; ".join([stopped, *reasons] if stopped else reasons) or planning_error or "not every node could run"
     anything = any(_has_value(view, node_id) for node_id in _wanted(template, view))
     return Answer("partial" if anything else "failed", output if anything else None, error)
-
-
-def _outputs(view: RunView) -> dict[NodeId, Json]:
-    return {i: node.output for i, node in view.nodes.items() if node.state in ("done", "skipped")}
 
 
 def _default_output(view: RunView) -> Json:

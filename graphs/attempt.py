@@ -18,6 +18,8 @@ from planloom.graphs.context import Run
 from planloom.graphs.grants import GrantedTools, call_tool
 from planloom.graphs.meter import Meter
 
+_ARG_CHARS = 2000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

@@ -11,7 +11,6 @@ from planloom.core.plan import Finding, Node, NodeId, Plan, PlanPatch
 from planloom.core.refs import Ref, RefError, Step, find_refs
 from planloom.graphs.lint import Facts, dependencies, did_you_mean, effect_of, lint_node, references
 
-
 _OPEN_ENDED = {"$ref", "allOf", "anyOf", "oneOf", "patternProperties"}
 """Keywords that may say more about an object than its `properties` do."""
 

@@ -1,21 +1,40 @@
 """Everything one run needs, gathered once: no module state, no hidden lookups."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from planloom.configs.load import Workflow
 from planloom.configs.spec import WorkflowSpec
-from planloom.core.json import JsonObject
-from planloom.core.plan import NodeId
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import Node, NodeId
 from planloom.core.view import RunView
 from planloom.graphs.lint import Facts
 from planloom.models.gateway import Rung
-from planloom.state.ledger import Caps, Ledger
+from planloom.state.ledger import Amount, Caps, Ledger
 from planloom.state.log import RunLog
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.toolbox import Toolbox
+
+
+class Outputs(Mapping[NodeId, Json]):
+    """Committed outputs by node, read where they are; a skipped node reads as null."""
+
+    def __init__(self, view: RunView) -> None:
+        self._nodes = view.nodes
+
+    def __getitem__(self, node_id: NodeId) -> Json:
+        view = self._nodes[node_id]
+        if view.state not in ("done", "skipped"):
+            raise KeyError(node_id)
+        return view.output
+
+    def __iter__(self) -> Iterator[NodeId]:
+        return (node_id for node_id, view in self._nodes.items() if view.state in ("done", "skipped"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Slots:
@@ -65,12 +84,20 @@ class Run:
         plans = self.spec.auto or self.spec.planner.model is not None
         return max(0, self.spec.route.replan - self.view.replans) if plans else 0
 
+    def repeatable(self, node: Node) -> bool:
+        """Whether another attempt can do no harm: no write, or every tool that writes takes an idempotency key."""
+        names = [grant.tool for grant in node.tools] + ([node.tool] if node.tool else [])
+        writing = [tool for name in names for tool in self.toolbox.expand(name) if tool.effect == "write"]
+        return node.effect != "write" or (bool(writing) and all(tool.idempotency_parameter for tool in writing))
+
     def ledger_of(self, node_id: NodeId | None, max_cost_usd: float | None) -> Ledger:
         """Return the account a node's calls go to: its own under the run's, when it has a cap of its own."""
         if node_id is None or max_cost_usd is None:
             return self.ledger
         if node_id not in self.node_ledgers:
-            self.node_ledgers[node_id] = Ledger(Caps(usd=max_cost_usd), parent=self.ledger)
+            past = self.view.nodes[node_id].cost_usd if node_id in self.view.nodes else 0.0
+            spent = Amount(usd=past, calls=0)
+            self.node_ledgers[node_id] = Ledger(Caps(usd=max_cost_usd), parent=self.ledger, spent=spent)
         return self.node_ledgers[node_id]
 
 

@@ -8,13 +8,13 @@ from typing import TypeAlias
 
 from planloom.core import events as ev
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
-from planloom.core.expr import ExprError, evaluate, names_in
+from planloom.core.expr import ExprError, evaluate, names_in, nodes_in
 from planloom.core.json import Json, JsonObject, digest
 from planloom.core.outcome import Done, Failed, FailureKind
 from planloom.core.plan import Node, NodeId
 from planloom.core.refs import RefError, Scope, as_text, resolve
 from planloom.graphs.attempt import Attempts, Job
-from planloom.graphs.context import Run
+from planloom.graphs.context import Outputs, Run
 from planloom.graphs.lint import dependencies
 from planloom.graphs.progress import Progress, take_up
 from planloom.graphs.route import Situation, route
@@ -59,8 +59,7 @@ class Driver:
         return await self._work(job)
 
     def _scope(self) -> Scope:
-        nodes = {node_id: view.output for node_id, view in self._run.view.nodes.items()}
-        return Scope(inputs=self._run.inputs, nodes=nodes)
+        return Scope(inputs=self._run.inputs, nodes=Outputs(self._run.view))
 
     def _skipped_need(self, node: Node) -> str:
         """Say which skipped node takes this one with it; empty when none does."""
@@ -78,7 +77,8 @@ class Driver:
     def _wanted(self, node: Node, scope: Scope) -> bool:
         if node.when is None:
             return True
-        nodes: JsonObject = {node_id: {"output": output} for node_id, output in scope.nodes.items()}
+        read = [NodeId(node_id) for node_id in nodes_in(node.when)]
+        nodes: JsonObject = {node_id: {"output": scope.nodes.get(node_id)} for node_id in read}
         names: JsonObject = {"inputs": dict(scope.inputs), "nodes": nodes}
         if scope.index is not None:
             names.update(item=scope.item, index=scope.index)
@@ -144,8 +144,8 @@ class Driver:
                 group.create_task(self._element(node, replace(scope, item=item, index=index)))
                 for index, item in enumerate(items)
             ]
-        if broken := next((settled for task in tasks if (settled := task.result()) is not None), None):
-            return broken
+        if broken := {index: settled for index, task in enumerate(tasks) if (settled := task.result()) is not None}:
+            return self._map_broken(node, broken)
         outputs: Json = [self._run.view.nodes[_element_id(node, index)].output for index in range(len(items))]
         input_digest = digest([node.digest, items, outputs])
         if not self._stands(node.id, input_digest):
@@ -167,11 +167,15 @@ class Driver:
             settled = await self._work(self._job(element, scope), owner=node)
         except (RefError, ExprError) as exc:
             settled = self._fail_on_input(node, element, exc)
-        if settled is Settled.FAILED:
-            view = self._run.view.nodes[element.id]
-            failed = Failed(kind=FailureKind.INPUT, message=f"{element.id}: {view.reason}")
-            self._fail(node, failed)
         return None if settled is Settled.DONE else settled
+
+    def _map_broken(self, node: Node, broken: dict[int, Settled]) -> Settled:
+        """Settle a map that some elements keep from being done: held if one waits, else failed."""
+        if Settled.HELD in broken.values():
+            return Settled.HELD
+        reasons = [f"[{index}]: {self._run.view.nodes[_element_id(node, index)].reason}" for index in broken]
+        self._fail(node, Failed(kind=FailureKind.INPUT, message="; ".join(reasons)[:1000]))
+        return Settled.FAILED
 
     async def _work(self, job: Job, owner: Node | None = None) -> Settled:
         """Make attempts until the node is done or the router gives up."""
@@ -248,7 +252,7 @@ class Driver:
                 rung=progress.rung,
                 failures_on_rung=progress.failures_on_rung,
                 voted=progress.voted or progress.agree is not None,
-                repeatable=node.kind != "code",
+                repeatable=node.kind != "code" and (node.kind != "tool" or self._run.repeatable(node)),
                 replans_left=self._run.replans_left,
             )
         )

@@ -116,7 +116,9 @@ class Planning:
             while self.failures and self.run.replans_left:
                 if self.run.view.plan is None:
                     return
-                failures, self.failures = self.failures, {}
+                failures, self.failures = self._still_failed(), {}
+                if not failures:
+                    return
                 try:
                     compiled = await self._mend(self.run.view.plan, failures)
                 except (ModelError, BudgetExceeded, PlanError):
@@ -124,6 +126,11 @@ class Planning:
                 await self.adopt(compiled, "replan")
         finally:
             self.replanning = False
+
+    def _still_failed(self) -> dict[NodeId, Failed]:
+        """Return the failures that the plan in force has not made pointless."""
+        nodes = self.run.view.nodes
+        return {i: failed for i, failed in self.failures.items() if i in nodes and nodes[i].state == "failed"}
 
     async def _mend(self, plan: Plan, failures: dict[NodeId, Failed]) -> Compiled:
         """Ask for a patch and lay it over the plan in force.

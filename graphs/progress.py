@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from planloom.core.check import Agree
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
-from planloom.core.outcome import Failed
+from planloom.core.outcome import Failed, FailureKind
 from planloom.core.plan import Node
 from planloom.core.view import RunView
 from planloom.graphs.context import Run
@@ -69,10 +69,15 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     if not same:
         return progress
     final = same[-1]
+    real = [a.failed for a in same if a.failed and a.failed.kind is not FailureKind.INTERRUPTED]
     progress.rung = rungs.index(final.rung) if final.rung in rungs else 0
-    progress.failures_on_rung = sum(a.failed is not None and a.rung == final.rung for a in same)
-    progress.last = next((a.failed for a in reversed(same) if a.failed), None)
-    progress.decision = _open_decision(node, run.view, final.attempt) if final.failed else None
+    progress.failures_on_rung = sum(a.failed in real and a.rung == final.rung for a in same)
+    progress.last = real[-1] if real else None
+    if final.failed and final.failed.kind is not FailureKind.INTERRUPTED:
+        progress.decision = _open_decision(node, run.view, final.attempt)
+    elif node.effect == "write" and not run.repeatable(node):
+        progress.last = final.failed
+        progress.decision = Ask(reason="its process stopped in the middle: the write may have happened already")
     return progress
 
 

@@ -81,7 +81,7 @@ class Gateway:
             rehearsal: Script that answers in place of the model. `times` counts per script object.
 
         Raises:
-            ConfigError: The key is missing, or the provider is not known.
+            ConfigError: The provider is not known. A missing key is one when the rung is opened.
         """
         if rehearsal is not None:
             return self._make(name, spec, rehearsal)
@@ -124,10 +124,6 @@ class Gateway:
 
         return Rung(name, name, terms, open_wire, price=price)
 
-    async def warm(self) -> None:
-        """Import and open what the first call needs, without blocking the loop; safe to skip."""
-        await self._client(None)
-
     def _make(self, name: str, spec: RungSpec, script: Script | None) -> Rung:
         provider, _, model = spec.model.partition(":")
         if provider not in ("openai", "rehearsal") or not model:
@@ -136,10 +132,10 @@ class Gateway:
         if provider == "rehearsal" and script is None:
             raise _wrong(f"models.{name}.script", f"expected a script for {spec.model!r}, found none")
         url = self._base_url or spec.base_url or self._env.get("OPENAI_BASE_URL") or OPENAI_URL
-        key = "none" if script is not None else self._key(name, spec, url)
         where = REHEARSAL_URL if script is not None else url
 
         async def open_wire() -> Wire:
+            key = "rehearsal" if script is not None else self._key(name, spec, url)
             client = await self._client(script)
             from planloom.models.openai import Endpoint, OpenAIWire
 

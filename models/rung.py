@@ -126,7 +126,11 @@ class Rung:
         return f"Rung({self.name!r}, model={self.model!r})"
 
     async def open(self) -> None:
-        """Import and open what the first call needs, so that no call's time is spent on it; safe to skip."""
+        """Import and open what the first call needs, so that no call's time is spent on it; safe to skip.
+
+        Raises:
+            ConfigError: The API key is missing.
+        """
         await self._opened()
 
     @property

@@ -4,8 +4,8 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -143,8 +143,7 @@ class Engine:
             workflow = Workflow.from_yaml(workflow)
         values = workflow.check_inputs(inputs or {})
         wire = _Wire(self._rehearsal, self._base_url)
-        parts = await asyncio.to_thread(self._parts, workflow, wire)
-        await parts.warm()
+        parts = await self._opened_parts(workflow, wire)
         run_id = RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")
         log = RunLog(self._journal, run_id)
         started = ev.RunStarted(
@@ -183,13 +182,12 @@ class Engine:
             raise RunError(f"run {found} is under way in this process")
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
         wire = _Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
-        parts = await asyncio.to_thread(self._parts, workflow, wire)
-        await parts.warm()
+        parts = await self._opened_parts(workflow, wire)
         pending = {item.node_id or "plan": item for item in log.view.pending.values()}
         if unknown := set(approvals or {}) - set(pending):
             waits = ", ".join(pending) or "nothing"
             raise RunError(f"run {found}: {', '.join(sorted(unknown))} does not wait for approval; {waits} does")
-        running = [node_id for node_id, node in log.view.nodes.items() if node.state == "running"]
+        running = [node_id for node_id, node in log.view.nodes.items() if node.unfinished]
         log.note(ev.RunResumed(interrupted=tuple(running)))
         for name, approved in (approvals or {}).items():
             item = pending[name]
@@ -208,7 +206,16 @@ class Engine:
             RunError: There is no such run.
             JournalError: The journal is damaged.
         """
-        return RunView(await self._journal.events(await self._journal.find(run_id)))
+        return RunView(await self.history(run_id))
+
+    async def history(self, run_id: str) -> list[ev.AnyEvent]:
+        """Return all events of a run in order.
+
+        Raises:
+            RunError: There is no such run.
+            JournalError: The journal is damaged.
+        """
+        return await self._journal.events(await self._journal.find(run_id))
 
     async def check(self, workflow: Workflow) -> Checked:
         """Compile a workflow without running anything.
@@ -219,29 +226,31 @@ class Engine:
         wire = _Wire(self._rehearsal, self._base_url)
         return (await asyncio.to_thread(self._parts, workflow, wire)).checked
 
+    async def _opened_parts(self, workflow: Workflow, wire: "_Wire") -> "_Parts":
+        """Make what a run needs and open its models, so that the run's clock does not pay for imports.
+
+        Raises:
+            ConfigError: The workflow must be fixed first, or an API key is missing.
+        """
+        parts = await asyncio.to_thread(self._parts, workflow, wire)
+        with _at_lines_of(workflow):
+            for rung in parts.rungs.values():
+                await rung.open()
+        return parts
+
     def _parts(self, workflow: Workflow, wire: "_Wire") -> "_Parts":
         """Make what one run of a workflow needs; nothing is opened or called yet.
 
         Raises:
             ConfigError: The workflow must be fixed first.
         """
-        try:
+        with _at_lines_of(workflow):
             rungs = self._rungs(workflow, wire)
             toolbox = Toolbox(
                 workflow.spec.tools, base_dir=workflow.base_dir, sandbox=self._sandbox, functions=self._functions
             )
             facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
-            checked = check_workflow(workflow, facts, rungs)
-        except PlanError as exc:
-            raise workflow.as_config_error(exc.findings) from exc
-        except ConfigError as exc:
-            problems = [
-                workflow.problem(problem.field, problem.message) for problem in exc.problems if not problem.line
-            ]
-            if len(problems) < len(exc.problems):
-                raise  # it is about another file, which it names
-            raise ConfigError(workflow.source, problems) from exc
-        return _Parts(workflow, rungs, toolbox, facts, checked)
+            return _Parts(workflow, rungs, toolbox, facts, check_workflow(workflow, facts, rungs))
 
     def _rungs(self, workflow: Workflow, wire: "_Wire") -> dict[str, Rung]:
         specs = workflow.spec.models
@@ -322,10 +331,19 @@ class _Parts:
     facts: Facts
     checked: Checked
 
-    async def warm(self) -> None:
-        """Import the model clients before the run's clock starts."""
-        for rung in self.rungs.values():
-            await rung.open()
+
+@contextmanager
+def _at_lines_of(workflow: Workflow) -> Generator[None]:
+    """Give errors about a workflow the file, lines and columns they are about."""
+    try:
+        yield
+    except PlanError as exc:
+        raise workflow.as_config_error(exc.findings) from exc
+    except ConfigError as exc:
+        if any(problem.line for problem in exc.problems):
+            raise  # it is about another file, which it names
+        problems = [workflow.problem(problem.field, problem.message) for problem in exc.problems]
+        raise ConfigError(workflow.source, problems) from exc
 
 
 def _first(error: BaseException) -> Exception:

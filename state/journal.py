@@ -47,8 +47,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_commit ON events (run_id, node_id, plan_ve
 _INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SUMMARY = """
 SELECT s.run_id, s.payload,
-  (SELECT e.payload FROM events e WHERE e.run_id = s.run_id AND e.type IN ('RunEnded', 'RunResumed')
-    ORDER BY e.seq DESC LIMIT 1),
+  (SELECT CASE e.type WHEN 'RunEnded' THEN e.payload END FROM events e
+    WHERE e.run_id = s.run_id AND e.type IN ('RunEnded', 'RunResumed') ORDER BY e.seq DESC LIMIT 1),
   (SELECT coalesce(sum(json_extract(c.payload, '$.cost_usd')), 0) FROM events c
     WHERE c.run_id = s.run_id AND c.type = 'CallEnded')
 FROM events s WHERE s.type = 'RunStarted' ORDER BY s.at DESC LIMIT ?
@@ -99,6 +99,8 @@ class Journal:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._db: sqlite3.Connection | None = None
         self._broken: JournalError | None = None
+        self._lost: dict[str, JournalError] = {}
+        """Runs that another process took over."""
         self._sync = False
 
     async def __aenter__(self) -> Self:
@@ -121,10 +123,11 @@ class Journal:
         """Queue a row; it reaches the disk no later than the next `commit` or the close."""
         self._queue.append(row)
 
-    async def commit(self, *, sync: bool = False) -> None:
+    async def commit(self, run_id: RunId | None = None, *, sync: bool = False) -> None:
         """Return when every row queued so far is safe from the end of this process.
 
         Args:
+            run_id: The run that asks; `None` for all.
             sync: Wait until they are safe from a power cut too.
 
         Raises:
@@ -132,8 +135,9 @@ class Journal:
         """
         self._sync = self._sync or sync
         await self._call(self._drain)
-        if self._broken:
-            raise self._broken
+        lost = self._lost.get(run_id) if run_id is not None else next(iter(self._lost.values()), None)
+        if broken := self._broken or lost:
+            raise broken
 
     async def events(self, run_id: RunId, after: int = 0) -> list[ev.AnyEvent]:
         """Return a run's events in order, those after sequence number `after`.
@@ -168,11 +172,11 @@ class Journal:
                 lambda: self._query("SELECT run_id FROM events WHERE type='RunStarted' ORDER BY at DESC LIMIT 1", ())
             )
         else:
-            like = name.replace("%", "").replace("_", "") + "%"
             rows = await self._call(
                 lambda: self._query(
-                    "SELECT run_id FROM events WHERE type='RunStarted' AND run_id LIKE ? LIMIT 5",
-                    (like,),
+                    "SELECT run_id FROM events WHERE type='RunStarted' AND substr(run_id, 1, ?) = ? "
+                    "ORDER BY run_id LIMIT 5",
+                    (len(name), name),
                 )
             )
         found = [RunId(str(row[0])) for row in rows]
@@ -221,30 +225,49 @@ class Journal:
         rows: list[Row] = []
         while self._queue:
             rows.append(self._queue.popleft())
+        rows = [row for row in rows if row.run_id not in self._lost]
         if not rows or self._db is None or self._broken:
             return
         sync, self._sync = self._sync, False
         try:
             self._db.execute(f"PRAGMA synchronous={'FULL' if sync else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany(_INSERT, rows)
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.IntegrityError:
-            self._broken = JournalError(f"run {rows[0].run_id} is being written by another process")
+            self._write(self._db, rows)
         except sqlite3.Error as exc:
             self._broken = JournalError(f"cannot write the journal {self.path}: {exc}")
+
+    def _write(self, db: sqlite3.Connection, rows: list[Row]) -> None:
+        """Write rows in one transaction; a run that another process writes too is lost, the others go on."""
+        try:
+            _insert(db, rows)
+        except sqlite3.IntegrityError:
+            run_ids = list(dict.fromkeys(row.run_id for row in rows))
+            if len(run_ids) == 1:
+                self._lost[run_ids[0]] = JournalError(f"run {run_ids[0]} is being written by another process")
+                return
+            for run_id in run_ids:
+                self._write(db, [row for row in rows if row.run_id == run_id])
+
+
+def _insert(db: sqlite3.Connection, rows: list[Row]) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.executemany(_INSERT, rows)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def _summary(row: tuple[object, ...]) -> RunSummary:
     run_id, started_json, ended_json, cost = row
-    started = ev.decode("RunStarted", str(started_json))
+    try:
+        started = ev.decode("RunStarted", str(started_json))
+        ended = ev.decode("RunEnded", str(ended_json)) if ended_json else None
+    except ValidationError as exc:
+        raise JournalError(f"run {run_id}: a row is damaged: {exc}") from exc
     if not isinstance(started, ev.RunStarted):
         raise JournalError(f"run {run_id}: its first row is damaged")
-    ended = ev.decode("RunEnded", str(ended_json)) if ended_json and '"status"' in str(ended_json) else None
     status: ev.Status = ended.status if isinstance(ended, ev.RunEnded) else "running"
     return RunSummary(
         run_id=started.run_id,

@@ -39,10 +39,10 @@ class Ledger:
     settled waits for them; one that can never fit fails at once.
     """
 
-    def __init__(self, caps: Caps, *, parent: "Ledger | None" = None) -> None:
+    def __init__(self, caps: Caps, *, parent: "Ledger | None" = None, spent: Amount | None = None) -> None:
         self.caps = caps
         self.parent = parent
-        self.spent = Amount(calls=0)
+        self.spent = spent or Amount(calls=0)
         self.reserved = Amount(calls=0)
         self._freed: asyncio.Event = parent._freed if parent else asyncio.Event()
 

@@ -50,7 +50,7 @@ class RunLog:
             JournalError: It could not be written.
         """
         self.note(event)
-        await self._journal.commit(sync=sync)
+        await self._journal.commit(self.run_id, sync=sync)
 
     def close(self) -> None:
         """No further event will come; followers end."""

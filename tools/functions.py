@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Generator, Mapping
@@ -64,7 +65,7 @@ def load_function(ref: str, base_dir: Path, *, field: str = "ref") -> Callable[.
 
     Args:
         ref: What to import.
-        base_dir: Searched when the module is not importable otherwise.
+        base_dir: A file `module.py` in it comes first; it is searched last for packages.
         field: Where the workflow names it, for the error.
 
     Raises:
@@ -90,6 +91,10 @@ def _fault(path: Path | str, field: str, message: str) -> ConfigError:
 
 
 def _import(name: str, base_dir: Path) -> object:
+    """Import a module; a file beside the workflow comes before anything else of that name."""
+    beside = (base_dir / f"{name}.py").resolve()
+    if "." not in name and beside.is_file():
+        return _load_file(name, beside)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:
@@ -98,6 +103,25 @@ def _import(name: str, base_dir: Path) -> object:
     with _searched(base_dir):
         importlib.invalidate_caches()
         return importlib.import_module(name)
+
+
+def _load_file(name: str, path: Path) -> object:
+    """Load one file under a name of its own, so that two workflows may each have their `my_tools.py`."""
+    unique = f"{name}@{path}"
+    if unique in sys.modules:
+        return sys.modules[unique]
+    spec = importlib.util.spec_from_file_location(unique, path)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"cannot load {path}", name=name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[unique] = module
+    try:
+        with _searched(path.parent):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[unique]
+        raise
+    return module
 
 
 @contextmanager

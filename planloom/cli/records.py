@@ -1,7 +1,6 @@
 """What is already there: runs in the journal, rehearsal scripts."""
 
 import json
-import os
 import time
 from dataclasses import asdict
 from datetime import datetime
@@ -14,9 +13,8 @@ from planloom.cli.lines import line
 from planloom.cli.report import record
 from planloom.cli.words import STATUS_COLOURS, console, one_line, seconds, usd
 from planloom.core import events as ev
-from planloom.core.plan import RunId
-from planloom.engine import DEFAULT_JOURNAL, Engine
-from planloom.state.journal import Journal
+from planloom.core.view import RunView
+from planloom.engine import Engine
 
 
 async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool) -> None:
@@ -26,21 +24,16 @@ async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool)
         RunError: There is no such run.
     """
     async with Engine(journal=journal) as engine:
-        view = await engine.view(run_id)
+        history = await engine.history(run_id)
+    view = RunView(history)
     if events:
-        for event in await _past(view.run_id, journal):
+        for event in history:
             typer.echo(_event_json(event) if as_json else line(event, view.started_at))
     elif as_json:
         typer.echo(json.dumps(view.result().as_json(), ensure_ascii=False))
     else:
         screen = console()
         screen.print(record(view, view.ended_at or time.time(), screen.width))
-
-
-async def _past(run_id: RunId, journal: str | None) -> list[ev.AnyEvent]:
-    place = journal or os.environ.get("PLANLOOM_JOURNAL") or DEFAULT_JOURNAL
-    async with Journal(place.removeprefix("sqlite:///")) as opened:
-        return await opened.events(run_id)
 
 
 def _event_json(event: ev.AnyEvent) -> str:

@@ -7,6 +7,8 @@ import pytest
 from support import MakeWorkflow, ServeModel
 
 from planloom.core.errors import ConfigError
+from planloom.core.events import NodeFailed
+from planloom.core.plan import NodeId
 from planloom.engine import Engine
 
 NUMBER = "output: {type: object, properties: {n: {type: integer}}, required: [n]}"
@@ -59,6 +61,42 @@ output: "${nodes.reads_null.output}"
         "perhaps": "skipped",
         "reads_null": "done",
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("assert output == 3", "done"),
+        ("output == 3", "done"),
+        ("result = {1, 2}\noutput == 4", "failed"),
+        ("x = output; x == 3  # right", "done"),
+        ("print(output)", "done"),
+        ("0", "failed"),
+        ("assert (\n  output ==\n  4\n), 'four'", "failed"),
+        ("import decimal\ndecimal.Decimal(output) == 3", "done"),
+    ],
+)
+async def test_a_code_check_passes_unless_it_raises_or_ends_in_something_false(
+    make_workflow: MakeWorkflow, tmp_path: Path, code: str, status: str
+) -> None:
+    nodes = json.dumps({"a": {"code": "1 + 2", "checks": [{"code": code}]}})
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(make_workflow(f"nodes: {nodes}\n", models=""))
+    assert result.status == status, result.error
+
+
+async def test_a_map_fails_as_a_whole_once_and_keeps_its_good_elements(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    workflow = make_workflow("nodes: {a: {map: [1, 0, 2, 0], code: 4 // x, with: {x: '${item}'}}}\n", models="")
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(workflow)
+        events = await engine.history(result.run_id)
+    states = [result.nodes[NodeId(f"a[{index}]")].state for index in range(4)]
+    assert states == ["done", "failed", "done", "failed"]
+    assert sum(isinstance(event, NodeFailed) and event.node_id == "a" for event in events) == 1
+    assert "[1]: " in result.error
+    assert "[3]: " in result.error
 
 
 async def test_a_failed_node_stops_only_what_is_behind_it(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
