@@ -19,7 +19,7 @@ $(STAMP): .venv/.base
 	@touch $@
 
 quickstart: .venv/.base  ## Install, then watch the quickstart run (no key, no model server)
-	$(BIN)/planloom run quickstart --rehearsal configs/quickstart.rehearsal.yaml
+	$(BIN)/planloom run quickstart --rehearsal quickstart
 
 test: $(STAMP)  ## Install what the tests need, then run them
 	$(BIN)/pytest -n auto --dist worksteal

@@ -58,7 +58,7 @@ class BoundedEval(EvalWithCompoundTypes):
 
     def _charged(self, function: Callable[..., object]) -> Callable[..., object]:
         def call(*args: object, **options: object) -> object:
-            self._spend(2 * sum(self._weigh(arg) for arg in args))
+            self._spend(_STEP + 2 * sum(self._weigh(arg) for arg in args))
             result = function(*args, **options)
             self._spend(self._weigh(result))
             return result

@@ -81,7 +81,7 @@ class RunResult:
     status: Status
     output: Json
     error: str
-    nodes: dict[NodeId, NodeRecord]
+    nodes: dict[str, NodeRecord]
     decisions: tuple[DecisionRecord, ...]
     usage: Usage
     cost_usd: float

@@ -178,9 +178,10 @@ class RunView:
 
     def apply(self, event: ev.AnyEvent) -> None:
         """Take one event in; events must come in the order they were journaled."""
-        if not isinstance(event, ev.RunStarted | ev.RunResumed):
-            self.active_s += max(0.0, event.at - self._last_at)
-        self._last_at = event.at
+        if isinstance(event, ev.RunStarted | ev.RunResumed):
+            self._last_at = event.at
+        self.active_s += max(0.0, event.at - self._last_at)
+        self._last_at = max(self._last_at, event.at)
         self._fold(event)
 
     @singledispatchmethod

@@ -5,6 +5,7 @@ import ast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planloom.core.expr import ExprError, evaluate, names_in, nodes_in
 from planloom.core.json import Json
 from planloom.core.pattern import PatternError, check_pattern, has_match
@@ -200,7 +201,9 @@ def test_the_names_and_nodes_an_expression_reads_are_known(text: str, free: set[
     assert nodes_in(text) == nodes
 
 
-@pytest.mark.parametrize("text", ["nodes", "nodes.a", "nodes.a.result", "nodes[x].output", "len(nodes) > nodes.a.output"])
+@pytest.mark.parametrize(
+    "text", ["nodes", "nodes.a", "nodes.a.result", "nodes[x].output", "len(nodes) > nodes.a.output"]
+)
 def test_nodes_are_read_in_one_way_only(text: str) -> None:
     with pytest.raises(ExprError, match=r"expected nodes\.ID\.output"):
         nodes_in(text)
@@ -215,11 +218,15 @@ ATOMS = st.sampled_from(
     ["0", "1", "9999999999", "1.5", "1e308", "'a'", "''", "xs", "output", "rows", "output.title", "None", "True", "[]",
      "{}", "b'x'", "1j", "...", "nope", "len", "('é', 1)"]
 )  # fmt: skip
-BINARY = st.sampled_from(["+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "|", "^", "@", "<", "==", "in", "is", "and"])
+BINARY = st.sampled_from(
+    ["+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "|", "^", "@", "<", "==", "in", "is", "and"]
+)
 
 
 def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    calls = st.sampled_from(["len", "min", "max", "sum", "abs", "round", "any", "all", "sorted", "set", "str", "int", "float"])
+    calls = st.sampled_from(
+        ["len", "min", "max", "sum", "abs", "round", "any", "all", "sorted", "set", "str", "int", "float"]
+    )
     return st.one_of(
         st.builds("({} {} {})".format, inner, BINARY, inner),
         st.builds("{}({})".format, calls, inner),
@@ -253,6 +260,11 @@ def test_patterns_are_linear_in_time_and_their_faults_are_named() -> None:
     assert has_match("(a+)+$", "a" * 20_000 + "b") is False
     assert has_match("^.é$", "ßé")
     assert has_match("x", "half of a pair: \ud800") is False
-    for pattern, message in [("(", "missing )"), ("a{1001}", "repetition"), ("(?=a)", "invalid perl operator"), ("\ud800", "half")]:
+    for pattern, message in [
+        ("(", "missing )"),
+        ("a{1001}", "repetition"),
+        ("(?=a)", "invalid perl operator"),
+        ("\ud800", "half"),
+    ]:
         with pytest.raises(PatternError, match=message.replace(")", r"\)")):
             check_pattern(pattern)

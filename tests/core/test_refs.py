@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planloom.core.json import Json
 from planloom.core.plan import NodeId
 from planloom.core.refs import RefError, Scope, Step, find_refs, parse_ref, read_path, resolve, walk
@@ -150,7 +151,27 @@ JSON = st.recursive(
     max_leaves=8,
 )
 PIECES = st.sampled_from(
-    ["${", "}", "$", "{", "inputs", "nodes", "item", "index", ".", "[", "]", '"', "'", "0", "99", "a", "output", " ", "é"]
+    [
+        "${",
+        "}",
+        "$",
+        "{",
+        "inputs",
+        "nodes",
+        "item",
+        "index",
+        ".",
+        "[",
+        "]",
+        '"',
+        "'",
+        "0",
+        "99",
+        "a",
+        "output",
+        " ",
+        "é",
+    ]
 )
 TEXT = st.lists(PIECES, max_size=14).map("".join) | st.text(max_size=20)
 

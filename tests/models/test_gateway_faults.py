@@ -221,7 +221,7 @@ async def test_the_key_never_shows_in_an_error(kit) -> None:
 async def test_a_missing_key_for_openai_is_found_before_any_call(kit) -> None:
     async with kit.gateway() as gateway:
         with pytest.raises(ConfigError) as caught:
-            gateway.rung("mini", RungSpec(model="openai:gpt-5-mini", api_key_env="MY_KEY"))
+            await gateway.rung("mini", RungSpec(model="openai:gpt-5-mini", api_key_env="MY_KEY")).open()
     problem = caught.value.problems[0]
     assert problem.field == "models.mini.api_key_env"
     assert "MY_KEY" in problem.message
