@@ -13,12 +13,57 @@ from planloom.configs.phrases import found, instead, listed, quoted
 from planloom.core.json import Json, JsonObject
 
 
+def _pattern(_: object, pattern: str, value: Json, __: object) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not _matches(pattern, value):
+        yield ValidationError(f"no match of {pattern!r}")
+
+
+def _pattern_properties(
+    validator: Validator, patterns: Mapping[str, JsonObject], value: Json, _: object
+) -> Iterator[ValidationError]:
+    for key, item in value.items() if isinstance(value, dict) else ():
+        for pattern in (pattern for pattern in patterns if _matches(pattern, key)):
+            yield from validator.descend(item, patterns[pattern], path=key, schema_path=pattern)
+
+
+def _additional_properties(
+    validator: Validator, allowed: Json, value: Json, schema: JsonObject
+) -> Iterator[ValidationError]:
+    named, patterns = _keys(schema, "properties"), _keys(schema, "patternProperties")
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if key in named or any(_matches(pattern, key) for pattern in patterns):
+            continue
+        if isinstance(allowed, dict):
+            yield from validator.descend(item, allowed, path=key)
+        elif allowed is False:
+            yield ValidationError(f"{key!r} is one too many")
+
+
+def _keys(schema: JsonObject, keyword: str) -> list[str]:
+    named = schema.get(keyword)
+    return list(named) if isinstance(named, dict) else []
+
+
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return has_match(pattern, text)
+    except PatternError:
+        return False
+
+
+_Linear = extend(
+    Draft202012Validator,
+    {"pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional_properties},
+)
+"""Patterns run in linear time: schemas are written by models too."""
+
+
 class _Validator(Protocol):
     def iter_errors(self, instance: Json) -> Iterator[ValidationError]: ...
 
 
 def _validator(schema: Mapping[str, object] | bool) -> _Validator:
-    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return _Linear(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
 META_SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"

@@ -107,10 +107,16 @@ def _lint_refs(node: Node, facts: Facts) -> Iterator[Finding]:
         if ref.root in ("item", "index") and node.map is None:
             yield _finding(node, "bad_expression", field, f"${{{ref.text}}} has a meaning only in a node with `map`")
     if node.when is not None:
-        yield from _lint_expr(node, "when", node.when, {"inputs", "nodes"} | _element_names(node))
-        try:
-            nodes_in(node.when)
-        except ExprError as exc:
+        yield from _lint_when(node, node.when)
+
+
+def _lint_when(node: Node, when: str) -> Iterator[Finding]:
+    faults = list(_lint_expr(node, "when", when, {"inputs", "nodes"} | _element_names(node)))
+    yield from faults
+    try:
+        nodes_in(when)
+    except ExprError as exc:
+        if not faults:
             yield _finding(node, "bad_expression", "when", str(exc))
 
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from planloom.configs.spec import VoteSpec
 from planloom.core.check import Agree
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.outcome import Failed, FailureKind
 from planloom.core.plan import Node
-from planloom.core.view import RunView
+from planloom.core.result import DecisionRecord
 from planloom.graphs.context import Run
 
 
@@ -17,6 +18,9 @@ class Progress:
     rungs: tuple[str, ...]
     """The ladder this node climbs; empty for nodes that ask no model."""
     agree: Agree | None
+    """Samples that the next attempt takes; `None` for one answer."""
+    standing: Agree | None = None
+    """What the node itself asks for; a vote holds for one rung only."""
     rung: int = 0
     attempt: int = 0
     failures_on_rung: int = 0
@@ -40,7 +44,7 @@ class Progress:
                 self.agree = Agree(samples=samples, quorum=quorum)
             case Promote(rung=rung):
                 self.rung = self.rungs.index(rung)
-                self.failures_on_rung, self.voted = 0, False
+                self.failures_on_rung, self.voted, self.agree = 0, False, self.standing
         self.decision = None
 
     def failed(self, failed: Failed) -> None:
@@ -61,7 +65,7 @@ def ladder_of(node: Node, ladder: tuple[str, ...]) -> tuple[tuple[str, ...], int
 def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     """Return where the work stands: at the start, or where an earlier process left it."""
     rungs, start = ladder_of(node, run.spec.rungs)
-    progress = Progress(rungs=rungs, agree=node.agree, rung=start)
+    progress = Progress(rungs=rungs, agree=node.agree, standing=node.agree, rung=start)
     past = run.view.nodes.get(node.id)
     attempts = past.attempts if past else []
     progress.attempt = len(attempts)
@@ -73,27 +77,42 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     progress.rung = rungs.index(final.rung) if final.rung in rungs else 0
     progress.failures_on_rung = sum(a.failed in real and a.rung == final.rung for a in same)
     progress.last = real[-1] if real else None
+    _take_up_vote(progress, node, run, {a.attempt for a in same if a.rung == final.rung and a is not final})
     if final.failed and final.failed.kind is not FailureKind.INTERRUPTED:
-        progress.decision = _open_decision(node, run.view, final.attempt)
+        progress.decision = _open_decision(node, run, final.attempt)
     elif node.effect == "write" and not run.repeatable(node):
         progress.last = final.failed
         progress.decision = Ask(reason="its process stopped in the middle: the write may have happened already")
     return progress
 
 
-def _open_decision(node: Node, view: RunView, attempt: int) -> Decision | None:
+def _take_up_vote(progress: Progress, node: Node, run: Run, attempts: set[int]) -> None:
+    """Go on with a vote that was under way on this rung: decided after one of `attempts`, and begun."""
+    vote = run.spec.route.vote
+    made = (d.attempt for d in run.view.decisions if d.node_id == node.id and d.action == "vote")
+    if vote is not None and attempts.intersection(made):
+        progress.carry_out(Vote(samples=vote.samples, quorum=vote.quorum, reason=""))
+
+
+def _open_decision(node: Node, run: Run, attempt: int) -> Decision | None:
     """Return what was decided after the last attempt and not carried out yet."""
-    for made in reversed(view.decisions):
+    for made in reversed(run.view.decisions):
         if made.node_id == node.id and made.attempt == attempt:
-            match made.action:
-                case "retry" | "vote":
-                    return Retry(reason=made.reason)
-                case "promote":
-                    return Promote(rung=made.rung, reason=made.reason)
-                case "replan":
-                    return Replan(reason=made.reason)
-                case "ask":
-                    return Ask(reason=made.reason)
-                case "stop":
-                    return Stop(reason=made.reason)
+            return _decision(made, run.spec.route.vote)
     return None
+
+
+def _decision(made: DecisionRecord, vote: VoteSpec | None) -> Decision:
+    match made.action:
+        case "vote" if vote is not None:
+            return Vote(samples=vote.samples, quorum=vote.quorum, reason=made.reason)
+        case "retry" | "vote":
+            return Retry(reason=made.reason)
+        case "promote":
+            return Promote(rung=made.rung, reason=made.reason)
+        case "replan":
+            return Replan(reason=made.reason)
+        case "ask":
+            return Ask(reason=made.reason)
+        case "stop":
+            return Stop(reason=made.reason)

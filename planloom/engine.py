@@ -5,7 +5,7 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from planloom.graphs.shell import Shell, build_shell, open_checkpointer, walk_ru
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway, Rung
 from planloom.models.script import load_script, scripts_of
-from planloom.state.journal import Journal, RunSummary
+from planloom.state.journal import Journal, JournalError, RunSummary
 from planloom.state.ledger import Caps, Ledger
 from planloom.state.log import RunLog
 from planloom.tools.functions import load_function
@@ -44,8 +44,8 @@ class Engine:
     Leaving the block cancels runs that are still under way; each can be resumed.
 
     Args:
-        journal: File of the journal, or `sqlite:///FILE`; `None` takes `PLANLOOM_JOURNAL`, or
-            `.planloom/planloom.db` in the current folder; `:memory:` keeps nothing.
+        journal: File of the journal, `sqlite:///FILE` or `postgresql://...`; `None` takes `PLANLOOM_JOURNAL`,
+            or `.planloom/planloom.db` in the current folder; `:memory:` keeps nothing.
         base_url: Server for every model, over what the workflow and the environment say.
         rehearsal: Script that answers in place of all models.
         models: Rungs from Python by the name the workflow uses: async functions or LangChain chat models.
@@ -64,7 +64,7 @@ class Engine:
         max_parallel: int = 64,
     ) -> None:
         place = str(journal or os.environ.get("PLANLOOM_JOURNAL") or DEFAULT_JOURNAL)
-        self._journal = Journal(place.removeprefix("sqlite:///"))
+        self._journal = Journal(place)
         self._base_url = base_url
         self._gateway = Gateway()
         self._sandbox = Sandbox()
@@ -87,7 +87,7 @@ class Engine:
             await stack.enter_async_context(self._journal)
             await stack.enter_async_context(self._gateway)
             await stack.enter_async_context(self._sandbox)
-            checkpointer = await stack.enter_async_context(open_checkpointer(self._journal.path))
+            checkpointer = await stack.enter_async_context(open_checkpointer(self._journal.url))
             self._shell = build_shell(checkpointer)
             self._group = await stack.enter_async_context(asyncio.TaskGroup())
             self._stack = stack.pop_all()
@@ -145,6 +145,7 @@ class Engine:
         wire = _Wire(self._rehearsal, self._base_url)
         parts = await self._opened_parts(workflow, wire)
         run_id = RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")
+        await self._journal.take(run_id)
         log = RunLog(self._journal, run_id)
         started = ev.RunStarted(
             run_id=run_id,
@@ -175,24 +176,31 @@ class Engine:
     async def reopen(self, run_id: str, approvals: Mapping[str, bool] | None = None) -> RunHandle:
         """Take a run up as `resume` does and return its handle at once."""
         found = await self._journal.find(run_id)
-        log = RunLog(self._journal, found, await self._journal.events(found))
+        await self._journal.take(found)
+        try:
+            return await self._taken_up(found, approvals or {})
+        except BaseException:
+            await asyncio.shield(self._journal.release(found))
+            raise
+
+    async def _taken_up(self, run_id: RunId, approvals: Mapping[str, bool]) -> RunHandle:
+        """Rebuild a run from its journal and start it where it stood; its lease is held."""
+        log = RunLog(self._journal, run_id, await self._journal.events(run_id))
         if log.view.status == "done":
-            raise RunError(f"run {found} is done; there is nothing to resume")
-        if any(handle.run_id == found for handle in self._handles):
-            raise RunError(f"run {found} is under way in this process")
+            raise RunError(f"run {run_id} is done; there is nothing to resume")
+        pending = {item.node_id or "plan": item for item in log.view.pending.values()}
+        if unknown := set(approvals) - set(pending):
+            waits = ", ".join(pending) or "nothing"
+            raise RunError(f"run {run_id}: {', '.join(sorted(unknown))} does not wait for approval; {waits} does")
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
         wire = _Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
         parts = await self._opened_parts(workflow, wire)
-        pending = {item.node_id or "plan": item for item in log.view.pending.values()}
-        if unknown := set(approvals or {}) - set(pending):
-            waits = ", ".join(pending) or "nothing"
-            raise RunError(f"run {found}: {', '.join(sorted(unknown))} does not wait for approval; {waits} does")
         running = [node_id for node_id, node in log.view.nodes.items() if node.unfinished]
         log.note(ev.RunResumed(interrupted=tuple(running)))
-        for name, approved in (approvals or {}).items():
+        for name, approved in approvals.items():
             item = pending[name]
             log.note(ev.ApprovalGiven(node_id=item.node_id, approved=approved, bound_to=item.bound_to))
-        await self._journal.commit()
+        await self._journal.commit(run_id)
         return self._start(log, parts, log.view.inputs)
 
     async def runs(self, limit: int = 20) -> list[RunSummary]:
@@ -291,8 +299,13 @@ class Engine:
         except Exception as exc:
             error = exc
         finally:
+            await asyncio.shield(self._release(log.run_id))
             log.close()
             handle.failed(error)
+
+    async def _release(self, run_id: RunId) -> None:
+        with suppress(JournalError):  # whoever waits for the run is told already
+            await self._journal.release(run_id)
 
     async def _walk(self, shell: Shell, log: RunLog, parts: "_Parts", inputs: JsonObject) -> None:
         workflow, spec = parts.workflow, parts.workflow.spec

@@ -1,76 +1,42 @@
 """The journal: every event of every run, append-only, written before its effect is seen downstream.
 
-Rows are handed to one writer thread in order. `commit` returns when its row is on disk; everything that
-was appended before it is then on disk too. While the disk is busy rows gather, and the next transaction
-takes them all: group commit.
+Rows are handed to one writer thread in order. `commit` returns when its row is safe; everything that was
+appended before it is then safe too. While the database is busy rows gather, and the next transaction takes
+them all: group commit.
 
 Committed rows survive a killed process (SQLite in WAL mode, `synchronous=NORMAL`). Rows that must also
 survive a power cut, those around a `write` effect and the end of a run, are committed with `sync=True`,
-which waits for the disk itself.
+which waits for the disk itself. PostgreSQL waits for its disk in any case.
+
+A run is written under a lease: taken when it starts or is resumed, kept alive by a heartbeat, checked in
+the same transaction as every write. A process that lost its lease can commit nothing more.
 """
 
 import asyncio
-import sqlite3
+import threading
+import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 
 from pydantic import ValidationError
+from sqlalchemy import Executable, func, select
+from sqlalchemy.exc import IntegrityError
 
 from planloom.core import events as ev
-from planloom.core.errors import PlanloomError, RunError
+from planloom.core.errors import RunError
 from planloom.core.plan import RunId
+from planloom.state.owner import this_process
+from planloom.state.store import LEASE_S, EventRow, JournalError, Lease, LeaseLost, Store, parse_url
+from planloom.state.tables import events
+
+__all__ = ["Journal", "JournalError", "RunSummary"]
 
 T = TypeVar("T")
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-  run_id TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  at REAL NOT NULL,
-  type TEXT NOT NULL,
-  node_id TEXT,
-  plan_version INTEGER,
-  input_digest TEXT,
-  attempt INTEGER,
-  payload TEXT NOT NULL,
-  PRIMARY KEY (run_id, seq)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS events_by_type ON events (type, at);
-CREATE UNIQUE INDEX IF NOT EXISTS one_commit ON events (run_id, node_id, plan_version, input_digest)
-  WHERE type = 'NodeCommitted';
-"""
-_INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SUMMARY = """
-SELECT s.run_id, s.payload,
-  (SELECT CASE e.type WHEN 'RunEnded' THEN e.payload END FROM events e
-    WHERE e.run_id = s.run_id AND e.type IN ('RunEnded', 'RunResumed') ORDER BY e.seq DESC LIMIT 1),
-  (SELECT coalesce(sum(json_extract(c.payload, '$.cost_usd')), 0) FROM events c
-    WHERE c.run_id = s.run_id AND c.type = 'CallEnded')
-FROM events s WHERE s.type = 'RunStarted' ORDER BY s.at DESC LIMIT ?
-"""
-
-
-class JournalError(PlanloomError):
-    """The journal cannot be read or written: disk full, not a journal, or the run has another owner."""
-
-
-class Row(NamedTuple):
-    """One event as it is stored."""
-
-    run_id: str
-    seq: int
-    at: float
-    type: str
-    node_id: str | None
-    plan_version: int | None
-    input_digest: str | None
-    attempt: int | None
-    payload: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,40 +53,47 @@ class RunSummary:
 
 
 class Journal:
-    """A journal in one SQLite file; safe beside other processes that use the same file.
+    """A journal in one database; safe beside other processes that use the same one.
 
     Args:
-        path: The file, made with its folder when it is not there; `:memory:` keeps nothing.
+        place: A SQLite file (made with its folder when it is not there), `sqlite:///FILE`,
+            `postgresql://USER@HOST/NAME`, or `:memory:`, which keeps nothing.
+        outage_s: Seconds to wait for a database that cannot be reached before a run is given up.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = str(path)
-        self._queue: deque[Row] = deque()
+    def __init__(self, place: Path | str, *, outage_s: float = 60.0) -> None:
+        self.url = parse_url(str(place))
+        self._store = Store(self.url, outage_s=outage_s)
+        self._owner = this_process(uuid.uuid4().hex[:8])
+        self._queue: deque[EventRow] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
-        self._db: sqlite3.Connection | None = None
+        self._held: dict[str, Lease] = {}
         self._broken: JournalError | None = None
         self._lost: dict[str, JournalError] = {}
         """Runs that another process took over."""
         self._sync = False
+        self._closing = threading.Event()
 
     async def __aenter__(self) -> Self:
         try:
-            await self._call(self._open)
+            await self._call(self._store.open)
         except JournalError:
             self._thread.shutdown()
             raise
+        threading.Thread(target=self._keep_alive, name="journal heartbeat", daemon=True).start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing.set()
         try:
             await self._call(self._close)
         finally:
             self._thread.shutdown()
 
-    def append(self, row: Row) -> None:
-        """Queue a row; it reaches the disk no later than the next `commit` or the close."""
+    def append(self, row: EventRow) -> None:
+        """Queue a row; it reaches the database no later than the next `commit` or the close."""
         self._queue.append(row)
 
     async def commit(self, run_id: RunId | None = None, *, sync: bool = False) -> None:
@@ -131,7 +104,7 @@ class Journal:
             sync: Wait until they are safe from a power cut too.
 
         Raises:
-            JournalError: The disk is full, or another process owns the run.
+            JournalError: The disk is full, the database is gone, or another process owns the run.
         """
         self._sync = self._sync or sync
         await self._call(self._drain)
@@ -139,27 +112,40 @@ class Journal:
         if broken := self._broken or lost:
             raise broken
 
+    async def take(self, run_id: RunId) -> None:
+        """Take the right to write a run.
+
+        Raises:
+            RunError: Another process, or another journal of this one, is at it.
+        """
+        self._held[run_id] = await self._call(lambda: self._store.take(run_id, self._owner))
+        self._lost.pop(run_id, None)
+
+    async def release(self, run_id: RunId) -> None:
+        """Give the right to write a run back; what is queued is written first."""
+        lease = self._held.get(run_id)
+        if lease is None:
+            return
+        await self._call(self._drain)
+        del self._held[run_id]
+        await self._call(lambda: self._store.release(lease))
+
     async def events(self, run_id: RunId, after: int = 0) -> list[ev.AnyEvent]:
         """Return a run's events in order, those after sequence number `after`.
 
         Raises:
             JournalError: A row is damaged.
         """
-        rows = await self._call(
-            lambda: self._query(
-                "SELECT seq, type, payload FROM events WHERE run_id = ? AND seq > ? ORDER BY seq",
-                (run_id, after),
-            )
-        )
+        found = select(events.c.type, events.c.payload).where(events.c.run_id == run_id, events.c.seq > after)
+        rows = await self._call(lambda: self._query(found.order_by(events.c.seq)))
         try:
-            return [ev.decode(str(kind), str(payload)) for _, kind, payload in rows]
+            return [ev.decode(str(kind), str(payload)) for kind, payload in rows]
         except (KeyError, ValidationError) as exc:
-            raise JournalError(f"{self.path}: run {run_id}: a row is damaged: {exc}") from exc
+            raise JournalError(f"{self._store.name}: run {run_id}: a row is damaged: {exc}") from exc
 
     async def runs(self, limit: int) -> list[RunSummary]:
         """Return the newest runs first."""
-        rows = await self._call(lambda: self._query(_SUMMARY, (limit,)))
-        return [_summary(row) for row in rows]
+        return await self._call(lambda: self._summaries(limit))
 
     async def find(self, name: str) -> RunId:
         """Return the run that `name` means: an id, a prefix that only one id has, or `last`.
@@ -167,103 +153,99 @@ class Journal:
         Raises:
             RunError: No run or several runs answer to that name.
         """
+        ids = select(events.c.run_id).where(events.c.type == "RunStarted")
         if name == "last":
-            rows = await self._call(
-                lambda: self._query("SELECT run_id FROM events WHERE type='RunStarted' ORDER BY at DESC LIMIT 1", ())
-            )
+            ids = ids.order_by(events.c.at.desc()).limit(1)
         else:
-            rows = await self._call(
-                lambda: self._query(
-                    "SELECT run_id FROM events WHERE type='RunStarted' AND substr(run_id, 1, ?) = ? "
-                    "ORDER BY run_id LIMIT 5",
-                    (len(name), name),
-                )
-            )
-        found = [RunId(str(row[0])) for row in rows]
+            same = func.substr(events.c.run_id, 1, len(name)) == name
+            ids = ids.where(same).order_by(events.c.run_id).limit(5)
+        found = [RunId(str(run_id)) for (run_id,) in await self._call(lambda: self._query(ids))]
         if name in found:
             return RunId(name)
         if len(found) != 1:
-            what = f"matches {', '.join(found)}" if found else f"is not in {self.path}"
+            what = f"matches {', '.join(found)}" if found else f"is not in {self._store.name}"
             raise RunError(f"run {name!r} {what}")
         return found[0]
 
     async def _call(self, work: Callable[[], T]) -> T:
         """Run `work` on the writer thread; a cancelled caller does not stop it half-way."""
-        try:
-            return await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
-        except (sqlite3.Error, OSError) as exc:
-            raise JournalError(f"journal {self.path}: {exc}") from exc
-
-    def _open(self) -> None:
-        if self.path != ":memory:":
-            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            if version > SCHEMA_VERSION:
-                raise sqlite3.DatabaseError(
-                    f"made by a newer Planloom (schema {version}, this one reads {SCHEMA_VERSION})"
-                )
-            db.executescript(_SCHEMA)
-            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        except BaseException:
-            db.close()
-            raise
-        self._db = db
+        return await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
 
     def _close(self) -> None:
         self._drain()
-        if self._db:
-            self._db.close()
+        for lease in self._held.values():
+            self._store.release(lease)
+        self._store.close()
 
-    def _query(self, sql: str, args: Sequence[str | int]) -> list[tuple[object, ...]]:
+    def _query(self, statement: Executable) -> Sequence[tuple[object, ...]]:
         self._drain()
-        return self._db.execute(sql, args).fetchall() if self._db else []
+        return [tuple(row) for row in self._store.query(statement)]
 
     def _drain(self) -> None:
-        rows: list[Row] = []
+        rows: list[EventRow] = []
         while self._queue:
             rows.append(self._queue.popleft())
         rows = [row for row in rows if row.run_id not in self._lost]
-        if not rows or self._db is None or self._broken:
+        if not rows or self._broken:
             return
         sync, self._sync = self._sync, False
         try:
-            self._db.execute(f"PRAGMA synchronous={'FULL' if sync else 'NORMAL'}")
-            self._write(self._db, rows)
-        except sqlite3.Error as exc:
-            self._broken = JournalError(f"cannot write the journal {self.path}: {exc}")
+            self._write(rows, sync=sync)
+        except JournalError as exc:
+            self._broken = exc
 
-    def _write(self, db: sqlite3.Connection, rows: list[Row]) -> None:
-        """Write rows in one transaction; a run that another process writes too is lost, the others go on."""
+    def _write(self, rows: list[EventRow], *, sync: bool) -> None:
+        """Write rows in one transaction; a run that another process writes too is lost, the others go on.
+
+        Raises:
+            JournalError: Nothing can be written.
+        """
+        run_ids = list(dict.fromkeys(row.run_id for row in rows))
         try:
-            _insert(db, rows)
-        except sqlite3.IntegrityError:
-            run_ids = list(dict.fromkeys(row.run_id for row in rows))
+            self._store.write(rows, [self._held[i] for i in run_ids if i in self._held], sync=sync)
+        except (IntegrityError, LeaseLost):
             if len(run_ids) == 1:
-                self._lost[run_ids[0]] = JournalError(f"run {run_ids[0]} is being written by another process")
+                self._lose(run_ids[0])
                 return
             for run_id in run_ids:
-                self._write(db, [row for row in rows if row.run_id == run_id])
+                self._write([row for row in rows if row.run_id == run_id], sync=sync)
+
+    def _lose(self, run_id: str) -> None:
+        self._held.pop(run_id, None)
+        self._lost[run_id] = JournalError(f"run {run_id} is being written by another process")
+
+    def _keep_alive(self) -> None:
+        while not self._closing.wait(LEASE_S / 4):
+            try:
+                self._thread.submit(self._beat)
+            except RuntimeError:
+                return  # closed meanwhile
+
+    def _beat(self) -> None:
+        try:
+            lost = self._store.beat(list(self._held.values()))
+        except JournalError:
+            return  # the next write will tell
+        for run_id in lost:
+            self._lose(run_id)
+
+    def _summaries(self, limit: int) -> list[RunSummary]:
+        first = select(events.c.run_id, events.c.payload).where(events.c.type == "RunStarted")
+        started = self._query(first.order_by(events.c.at.desc()).limit(limit))
+        ids = [str(run_id) for run_id, _ in started]
+        ends = select(events.c.run_id, events.c.type, events.c.payload).where(
+            events.c.run_id.in_(ids), events.c.type.in_(["RunEnded", "RunResumed"])
+        )
+        last = {str(run_id): (str(kind), str(text)) for run_id, kind, text in self._query(ends.order_by(events.c.seq))}
+        sums = select(events.c.run_id, func.sum(events.c.cost_usd)).where(events.c.run_id.in_(ids))
+        costs = {str(run_id): float(str(usd)) for run_id, usd in self._query(sums.group_by(events.c.run_id))}
+        return [_summary(i, str(row[1]), last.get(i), costs[i]) for i, row in zip(ids, started, strict=True)]
 
 
-def _insert(db: sqlite3.Connection, rows: list[Row]) -> None:
-    db.execute("BEGIN IMMEDIATE")
+def _summary(run_id: str, started_json: str, last: tuple[str, str] | None, cost_usd: float) -> RunSummary:
     try:
-        db.executemany(_INSERT, rows)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def _summary(row: tuple[object, ...]) -> RunSummary:
-    run_id, started_json, ended_json, cost = row
-    try:
-        started = ev.decode("RunStarted", str(started_json))
-        ended = ev.decode("RunEnded", str(ended_json)) if ended_json else None
+        started = ev.decode("RunStarted", started_json)
+        ended = ev.decode(*last) if last else None
     except ValidationError as exc:
         raise JournalError(f"run {run_id}: a row is damaged: {exc}") from exc
     if not isinstance(started, ev.RunStarted):
@@ -274,7 +256,7 @@ def _summary(row: tuple[object, ...]) -> RunSummary:
         name=started.name,
         status=status,
         started_at=started.at,
-        ended_at=ended.at if ended else None,
-        cost_usd=float(str(cost)),
+        ended_at=ended.at if isinstance(ended, ev.RunEnded) else None,
+        cost_usd=cost_usd,
         rehearsal=started.rehearsal,
     )

