@@ -1,73 +1,21 @@
 """Is this a JSON Schema (draft 2020-12), and does a value fit it?"""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Protocol, cast
+from typing import cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from planloom.configs.document import child
+from planloom.configs.linear import linear_validator
 from planloom.configs.phrases import found, instead, listed, quoted
 from planloom.core.json import Json, JsonObject
-
-
-def _pattern(_: object, pattern: str, value: Json, __: object) -> Iterator[ValidationError]:
-    if isinstance(value, str) and not _matches(pattern, value):
-        yield ValidationError(f"no match of {pattern!r}")
-
-
-def _pattern_properties(
-    validator: Validator, patterns: Mapping[str, JsonObject], value: Json, _: object
-) -> Iterator[ValidationError]:
-    for key, item in value.items() if isinstance(value, dict) else ():
-        for pattern in (pattern for pattern in patterns if _matches(pattern, key)):
-            yield from validator.descend(item, patterns[pattern], path=key, schema_path=pattern)
-
-
-def _additional_properties(
-    validator: Validator, allowed: Json, value: Json, schema: JsonObject
-) -> Iterator[ValidationError]:
-    named, patterns = _keys(schema, "properties"), _keys(schema, "patternProperties")
-    for key, item in value.items() if isinstance(value, dict) else ():
-        if key in named or any(_matches(pattern, key) for pattern in patterns):
-            continue
-        if isinstance(allowed, dict):
-            yield from validator.descend(item, allowed, path=key)
-        elif allowed is False:
-            yield ValidationError(f"{key!r} is one too many")
-
-
-def _keys(schema: JsonObject, keyword: str) -> list[str]:
-    named = schema.get(keyword)
-    return list(named) if isinstance(named, dict) else []
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return has_match(pattern, text)
-    except PatternError:
-        return False
-
-
-_Linear = extend(
-    Draft202012Validator,
-    {"pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional_properties},
-)
-"""Patterns run in linear time: schemas are written by models too."""
-
-
-class _Validator(Protocol):
-    def iter_errors(self, instance: Json) -> Iterator[ValidationError]: ...
-
-
-def _validator(schema: Mapping[str, object] | bool) -> _Validator:
-    return _Linear(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-
+from planloom.core.pattern import PatternError, check_pattern
 
 META_SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
-_META = _validator(Draft202012Validator.META_SCHEMA)
+_META = linear_validator(Draft202012Validator.META_SCHEMA)
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -79,7 +27,7 @@ def schema_faults(schema: JsonObject, field: str) -> Iterator[tuple[str, str]]:
 
 def misfits(value: Json, schema: JsonObject, field: str) -> Iterator[tuple[str, str]]:
     """Yield field and message for everything in `value` that does not fit a valid `schema`."""
-    validator = _validator(schema)
+    validator = linear_validator(schema)
     try:
         errors = list(validator.iter_errors(value))
     except RecursionError:
@@ -104,18 +52,32 @@ def _faults(schema: str) -> tuple[tuple[tuple[str | int, ...], str], ...]:
 
 
 def _refs(schema: Json, root: Json, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield references that lead out of the schema, or to nothing in it."""
+    """Yield references that lead out of the schema or to nothing in it, and patterns that are not RE2."""
     if isinstance(schema, list):
         for index, item in enumerate(schema):
             yield from _refs(item, root, (*path, index))
     if not isinstance(schema, dict):
         return
     for key, value in schema.items():
-        if key == "$ref" and isinstance(value, str):
-            if not _leads(value, root):
-                yield (*path, key), f"expected a place in this schema (#/$defs/...), found {quoted(value)}"
+        if key in ("$ref", "pattern") and isinstance(value, str):
+            yield from (((*path, key), message) for message in _text_fault(key, value, root))
         elif key not in ("const", "enum", "default", "examples"):
             yield from _refs(value, root, (*path, key))
+
+
+def _text_fault(key: str, value: str, root: Json) -> Iterator[str]:
+    if key == "$ref" and not _leads(value, root):
+        yield f"expected a place in this schema (#/$defs/...), found {quoted(value)}"
+    if key == "pattern" and not _is_pattern(value):
+        yield f"expected a pattern without lookaround or backreferences (RE2), found {quoted(value)}"
+
+
+def _is_pattern(pattern: str) -> bool:
+    try:
+        check_pattern(pattern)
+    except PatternError:
+        return False
+    return True
 
 
 def _leads(ref: Json, root: Json) -> bool:

@@ -1,0 +1,144 @@
+"""One run has one writer: two engines, dead owners, and a database that goes away."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from postgres import Postgres, served
+from support import MakeWorkflow, ServeModel
+
+from planloom.configs.load import Workflow
+from planloom.core.errors import RunError
+from planloom.core.events import NodeCommitted
+from planloom.engine import Engine
+from planloom.state.journal import Journal
+from planloom.state.owner import is_dead, this_process
+
+RUNNER = """
+import asyncio, sys
+from planloom import Engine
+async def main() -> None:
+    async with Engine(journal=sys.argv[2], base_url=sys.argv[3]) as engine:
+        await engine.run(sys.argv[1])
+asyncio.run(main())
+"""
+CHAIN = "\n".join(
+    f'  n{i}: {{goal: go, with: {{x: "${{nodes.n{i - 1}.output}}"}}}}' if i else "  n0: {goal: start}"
+    for i in range(12)
+)
+WORKFLOW = f"version: 1\nname: chain\nmodels: {{m: {{model: 'openai:m'}}}}\nnodes:\n{CHAIN}\n"
+ANSWERS = "rehearsal: 1\nrules: [{text: ok, delay: 20ms}]\n"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with served() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A journal of each kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "j.db")
+    return request.getfixturevalue("postgres").url
+
+
+async def test_of_two_engines_that_resume_one_run_at_once_one_wins(make_workflow: MakeWorkflow, place: str) -> None:
+    waits = "tools: {}\nnodes: {a: {code: '1', approve: true}, b: {code: x, with: {x: '${nodes.a.output}'}}}\n"
+    async with Engine(journal=place) as first, Engine(journal=place) as second:
+        for _ in range(10):
+            run = await first.run(make_workflow(waits, models=""))
+            async with asyncio.TaskGroup() as group:
+                tries = [group.create_task(_resume(engine, run.run_id)) for engine in (first, second)]
+            results = [task.result() for task in tries]
+            assert results.count("done") == 1, results
+            assert all("under way elsewhere" in other or "is done" in other for other in results if other != "done")
+            commits = [event for event in await first.history(run.run_id) if isinstance(event, NodeCommitted)]
+            assert sorted(event.node_id for event in commits) == ["a", "b"]
+
+
+async def _resume(engine: Engine, run_id: str) -> str:
+    try:
+        return (await engine.resume(run_id, {"a": True})).status
+    except RunError as exc:
+        return str(exc)
+
+
+async def test_a_run_whose_process_was_killed_can_be_resumed_at_once(
+    serve_model: ServeModel, place: str, tmp_path: Path
+) -> None:
+    server = await serve_model(ANSWERS)
+    path = tmp_path / "w.yaml"
+    path.write_text(WORKFLOW)
+    child = await asyncio.create_subprocess_exec(sys.executable, "-P", "-c", RUNNER, str(path), place, server.base_url)
+    while len(server.requests) < 4:
+        assert child.returncode is None
+        await asyncio.sleep(0.005)
+    async with Engine(journal=place, base_url=server.base_url) as engine:
+        with pytest.raises(RunError, match="under way elsewhere"):
+            await engine.resume("last")
+        os.kill(child.pid, signal.SIGKILL)
+        await child.wait()
+        before = {e.node_id for e in await engine.history("last") if isinstance(e, NodeCommitted)}
+        asked = len(server.requests)
+        result = await engine.resume("last")
+    assert result.status == "done", result.error
+    assert not before & {str(request["node"]) for request in list(server.requests)[asked:]}
+
+
+async def test_a_process_that_lost_its_lease_can_commit_nothing_more(tmp_path: Path) -> None:
+    from sqlalchemy import update
+
+    from planloom.core.plan import RunId
+    from planloom.state.journal import JournalError
+    from planloom.state.log import RunLog
+    from planloom.state.store import Store
+    from planloom.state.tables import leases
+
+    async with Journal(tmp_path / "j.db") as journal:
+        await journal.take(RunId("r"))
+        log = RunLog(journal, RunId("r"))
+        await log.commit(NodeCommitted(node_id="a", plan_version=1, input_digest="x", output=1, attempt=1))
+        thief = Store(journal.url)
+        thief.open()
+        thief._retry(lambda connection: connection.execute(update(leases).values(expires_at=0.0)))
+        taken = thief.take("r", "somebody else")
+        with pytest.raises(JournalError, match="another process"):
+            await log.commit(NodeCommitted(node_id="b", plan_version=1, input_digest="x", output=1, attempt=1))
+        assert thief.beat([taken]) == []
+        thief.close()
+        assert [event.node_id for event in await journal.events(RunId("r")) if isinstance(event, NodeCommitted)] == [
+            "a"
+        ]
+
+
+async def test_a_database_that_goes_away_for_a_while_loses_nothing(
+    serve_model: ServeModel, postgres: Postgres, tmp_path: Path
+) -> None:
+    server = await serve_model("rehearsal: 1\nrules: [{text: ok, delay: 100ms}]\n")
+    async with Engine(journal=postgres.url, base_url=server.base_url) as engine:
+        handle = await engine.submit(Workflow.from_text(WORKFLOW))
+        while len(server.requests) < 3:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(postgres.stop)
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(postgres.start)
+        result = await handle.result()
+        assert result.status == "done", result.error
+        assert json.dumps(result.as_json()) == json.dumps((await engine.view(handle.run_id)).result().as_json())
+    assert len(server.requests) == 12
+
+
+def test_an_owner_is_dead_only_when_its_process_is_known_to_be_gone() -> None:
+    mine = this_process("x")
+    machine, pid, began, _ = mine.split("|")
+    assert not is_dead(mine)
+    assert is_dead(f"{machine}|{pid}|{int(began) + 1}|x")
+    assert is_dead(f"{machine}|4194303|5|x")
+    assert not is_dead("elsewhere|1|1|x")
