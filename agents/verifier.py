@@ -4,6 +4,7 @@ import ast
 import asyncio
 import inspect
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -132,14 +133,32 @@ class Verifier:
 
 
 def as_verdict(code: str) -> str:
-    """Return check code whose result is a boolean: its last expression is not false, or it has none."""
-    last = ast.parse(code).body[-1]
-    text = ast.get_source_segment(code, last)
-    if not isinstance(last, ast.Expr) or text is None:
-        return f"{code}\nresult = True"
-    lines = code.splitlines(keepends=True)
-    head = "".join(lines[: last.lineno - 1]) + lines[last.lineno - 1].encode()[: last.col_offset].decode()
-    return f"{head}result = (lambda value: value is None or bool(value))({text})"
+    """Return check code whose result is a boolean: what it sets as `result`, or its last expression, is not false.
+
+    Code that cannot be read stays as it is: the sandbox says what is wrong with it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash in a pattern
+            body = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
+    last = body[-1] if body else None
+    text = ast.get_source_segment(code, last) if isinstance(last, ast.Expr) else None
+    if last is not None and text is not None:
+        lines = code.splitlines(keepends=True)
+        head = "".join(lines[: last.lineno - 1]) + lines[last.lineno - 1].encode()[: last.col_offset].decode()
+        return f"{head}result = {_VERDICT}({text})"
+    return f"{code}\nresult = {_VERDICT}(result)" if any(map(_sets_result, body)) else f"{code}\nresult = True"
+
+
+_VERDICT = "(lambda value: value is None or not not value)"
+"""Calls nothing by name: the code under test may have redefined it."""
+
+
+def _sets_result(statement: ast.stmt) -> bool:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return any(isinstance(target, ast.Name) and target.id == "result" for target in targets)
 
 
 def check_expr(check: ExprCheck, claim: Claim) -> Evidence:

@@ -83,6 +83,14 @@ class PlanRejected(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplanFailed(Event):
+    """No patch could be had; the nodes stay failed."""
+
+    failed: tuple[NodeId, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeExpanded(Event):
     """A map node's list became known; one element node is made per item."""
 
@@ -247,6 +255,7 @@ AnyEvent: TypeAlias = (
     | NodePlanned
     | PlanReady
     | PlanRejected
+    | ReplanFailed
     | NodeExpanded
     | AttemptStarted
     | CallStarted

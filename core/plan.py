@@ -1,8 +1,11 @@
 """The plan: nodes, what each may do, and how they hang together."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal, NewType, TypeAlias
+
+from pydantic import TypeAdapter
 
 from planloom.core.check import Agree, Check
 from planloom.core.json import Json, JsonObject, digest
@@ -66,7 +69,12 @@ class Node:
     @property
     def digest(self) -> str:
         """Identity of the work itself: equal digests mean the same work, whatever the plan version."""
-        return digest(asdict(self))
+        return digest(_node_adapter().dump_python(self, mode="json"))
+
+
+@cache
+def _node_adapter() -> TypeAdapter[Node]:
+    return TypeAdapter(Node)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,7 @@ class RunView:
         self.usage = Usage()
         self.cost_usd = 0.0
         self.replans = 0
+        """Replans that came to an end, well or badly; one that a crash cut off is asked for again."""
         self.open_calls: dict[str, ev.CallStarted] = {}
         """Calls that were reserved and never settled: after a crash they count at their worst case."""
         self.committed: dict[tuple[NodeId, str], ev.NodeCommitted] = {}
@@ -209,12 +210,12 @@ class RunView:
         self.node(event.node.id).goal = event.node.goal
 
     @_fold.register
-    def _(self, event: ev.PlanRequested) -> None:
-        self.replans += event.purpose == "replan"
+    def _(self, event: ev.ReplanFailed) -> None:
+        self.replans += 1
 
     @_fold.register
     def _(self, event: ev.PlanReady) -> None:
-        before = self.plan.nodes if self.plan else self.provisional
+        self.replans += event.purpose == "replan"
         before = {**self.provisional, **(self.plan.nodes if self.plan else {})}
         self.plan, self.warnings = event.plan, event.warnings
         self.provisional = {}
@@ -231,19 +232,26 @@ class RunView:
             if base not in event.plan.nodes:
                 view.state = "removed"
                 self.pending.pop(node_id, None)
-                self.pending.pop(node_id, None)
+
+    def _becomes(self, node_id: NodeId, state: NodeState, reason: str = "") -> NodeView:
+        """Set a node's state; one that the plan has dropped meanwhile stays removed, whatever still comes of it."""
+        view = self.node(node_id)
+        base = NodeId(node_id.partition("[")[0])
+        wanted = self.plan is None or base in self.plan.nodes
+        view.state, view.reason = (state, reason) if wanted else ("removed", view.reason)
+        self.pending.pop(node_id, None)
+        return view
 
     @_fold.register
     def _(self, event: ev.NodeExpanded) -> None:
-        view = self.node(event.node_id)
-        view.elements, view.state = event.elements, "running"
+        view = self._becomes(event.node_id, "running")
+        view.elements = event.elements
         view.started_at = view.started_at or event.at
 
     @_fold.register
     def _(self, event: ev.AttemptStarted) -> None:
-        view = self.node(event.node_id)
-        view.state, view.input_digest, view.reason = "running", event.input_digest, ""
-        self.pending.pop(event.node_id, None)
+        view = self._becomes(event.node_id, "running")
+        view.input_digest = event.input_digest
         view.started_at = view.started_at or event.at
         view.attempts.append(
             AttemptView(attempt=event.attempt, rung=event.rung, started_at=event.at, input_digest=event.input_digest)
@@ -293,32 +301,26 @@ class RunView:
 
     @_fold.register
     def _(self, event: ev.NodeCommitted) -> None:
-        view = self.node(event.node_id)
-        view.state, view.output, view.ended_at = "done", event.output, event.at
-        view.input_digest, view.reused, view.reason = event.input_digest, event.reused, ""
+        view = self._becomes(event.node_id, "done")
+        view.output, view.ended_at = event.output, event.at
+        view.input_digest, view.reused = event.input_digest, event.reused
         view.started_at = view.started_at or event.at
         self.committed[event.node_id, event.input_digest] = event
-        self.pending.pop(event.node_id, None)
 
     @_fold.register
     def _(self, event: ev.NodeFailed) -> None:
-        view = self.node(event.node_id)
-        view.state, view.reason, view.ended_at = "failed", event.failed.message, event.at
-        self.pending.pop(event.node_id, None)
+        self._becomes(event.node_id, "failed", event.failed.message).ended_at = event.at
 
     @_fold.register
     def _(self, event: ev.NodeSkipped) -> None:
-        view = self.node(event.node_id)
-        view.state, view.reason, view.ended_at = "skipped", event.reason, event.at
-        self.pending.pop(event.node_id, None)
+        self._becomes(event.node_id, "skipped", event.reason).ended_at = event.at
 
     @_fold.register
     def _(self, event: ev.NodeHeld) -> None:
-        view = self.node(event.node_id)
-        view.state, view.reason = "held", event.reason
-        self.pending[event.node_id] = PendingApproval(
-            node_id=event.node_id, reason=event.reason, bound_to=event.node_digest
-        )
+        if self._becomes(event.node_id, "held", event.reason).state == "held":
+            self.pending[event.node_id] = PendingApproval(
+                node_id=event.node_id, reason=event.reason, bound_to=event.node_digest
+            )
 
     @_fold.register
     def _(self, event: ev.PlanHeld) -> None:

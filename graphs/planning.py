@@ -121,8 +121,9 @@ class Planning:
                     return
                 try:
                     compiled = await self._mend(self.run.view.plan, failures)
-                except (ModelError, BudgetExceeded, PlanError):
-                    continue  # the nodes stay failed; their events say why
+                except (ModelError, BudgetExceeded, PlanError) as exc:
+                    self.run.log.note(ev.ReplanFailed(failed=tuple(failures), reason=str(exc)))
+                    continue
                 await self.adopt(compiled, "replan")
         finally:
             self.replanning = False

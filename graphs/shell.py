@@ -92,6 +92,8 @@ async def walk_run(shell: Shell, run: Run) -> None:
     config: RunnableConfig = {"configurable": {"thread_id": run_id}}
     waiting = bool((await shell.aget_state(config)).interrupts)
     walk.answered = waiting
+    if waiting:
+        await walk.prepare()  # LangGraph goes on at the interrupt, behind `prepare`
     start: ShellState | Command[str] = (
         Command(resume=walk.pending() or {"answered": True}) if waiting else ShellState(run_id=run_id)
     )

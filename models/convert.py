@@ -110,7 +110,7 @@ def from_chunks(chunks: Sequence[AIMessageChunk], request: Request, *, finish: s
     models = [name for chunk in chunks if isinstance(name := chunk.response_metadata.get("model_name"), str)]
     whole = message_chunk_to_message(merged)
     if not isinstance(whole, AIMessage):
-        raise Fault(FailureKind.TRANSPORT, "the stream holds no answer of the model", retry=True)
+        raise Fault(FailureKind.TRANSPORT, "the stream holds no answer of the model", lost=True)
     # Servers may repeat these in several chunks, and merging would add them up.
     whole.usage_metadata = usages[-1] if usages else None
     whole.response_metadata["model_name"] = models[-1] if models else ""
@@ -171,9 +171,9 @@ def _finish(word: str | None, *, refusal: bool, calls: bool) -> Finish:
     """
     if not word:
         text = "the reply ends without a finish_reason, so it may be cut off"
-        raise Fault(FailureKind.TRANSPORT, text, retry=True)
+        raise Fault(FailureKind.TRANSPORT, text, lost=True)
     if word in _BROKEN:
-        raise Fault(FailureKind.TRANSPORT, f"the reply broke off with finish_reason {word!r}", retry=True)
+        raise Fault(FailureKind.TRANSPORT, f"the reply broke off with finish_reason {word!r}", lost=True)
     if word in _LENGTH:
         return "length"
     if refusal or word in _REFUSED:

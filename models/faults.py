@@ -38,6 +38,7 @@ class Fault(Exception):
         retry_after_s: float | None = None,
         free: bool = False,
         lost: bool = False,
+        unreached: bool = False,
     ) -> None:
         self.kind = kind
         self.message = message
@@ -48,7 +49,13 @@ class Fault(Exception):
         """Call again at once; it does not count as a retry."""
         self.lost = lost
         """What the provider may have billed although no reply arrived."""
+        self._unreached = unreached
         super().__init__(message)
+
+    @property
+    def down(self) -> bool:
+        """Whether the provider seems to be down: unreachable, silent, or failing on any request."""
+        return self._unreached or self.kind is FailureKind.TIMEOUT or (self.status >= 500 and not self.shape)
 
     @property
     def shape(self) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from importlib import import_module
@@ -37,6 +38,8 @@ class Gateway:
         base_url: Server for every rung, over what the workflow and the environment say.
         env: Where keys and `OPENAI_BASE_URL` are read; the process's environment when left out.
         backoff_s: Longest pause before the first retry, in seconds; it doubles with each.
+        max_reply_bytes: Bytes of one reply at most; `None` for 64 MiB.
+        clock: Monotonic seconds, for the circuit breakers of the rungs.
     """
 
     def __init__(
@@ -45,10 +48,14 @@ class Gateway:
         base_url: str | None = None,
         env: Mapping[str, str] | None = None,
         backoff_s: float = 0.5,
+        max_reply_bytes: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base_url = base_url
         self._env = os.environ if env is None else env
         self._backoff_s = backoff_s
+        self._max_reply_bytes = max_reply_bytes
+        self._clock = clock
         self._rungs: dict[tuple[str, RungSpec], Rung] = {}
         self._clients: dict[int, httpx2.AsyncClient] = {}
         self._scripts: list[Script] = []
@@ -122,7 +129,7 @@ class Gateway:
 
             return plug(name, model)
 
-        return Rung(name, name, terms, open_wire, price=price)
+        return Rung(name, name, terms, open_wire, price=price, clock=self._clock)
 
     def _make(self, name: str, spec: RungSpec, script: Script | None) -> Rung:
         provider, _, model = spec.model.partition(":")
@@ -143,7 +150,8 @@ class Gateway:
             return await asyncio.to_thread(OpenAIWire, endpoint, client)
 
         price = price_of(spec, url)
-        return Rung(name, model, self._terms(spec), open_wire, price=price, rehearsal=script is not None)
+        terms, rehearsal = self._terms(spec), script is not None
+        return Rung(name, model, terms, open_wire, price=price, rehearsal=rehearsal, clock=self._clock)
 
     def _terms(self, spec: RungSpec) -> Terms:
         return Terms(
@@ -182,10 +190,11 @@ class Gateway:
             return self._clients[which]
 
     async def _open(self, script: Script | None, tasks: asyncio.TaskGroup) -> "httpx2.AsyncClient":
-        from planloom.models.openai import open_client
+        from planloom.models.openai import MAX_REPLY_BYTES, open_client
 
         if script is None:
-            client = await asyncio.to_thread(open_client)
+            most = self._max_reply_bytes or MAX_REPLY_BYTES
+            client = await asyncio.to_thread(open_client, max_reply_bytes=most)
         else:
             from planloom.models.asgi import StreamingASGITransport
             from planloom.models.rehearsal import rehearsal_app

@@ -22,15 +22,19 @@ from planloom.configs.spec import RungSpec
 from planloom.core.json import JsonObject
 from planloom.core.outcome import FailureKind
 from planloom.models.base import Mode, Reply, Request
+from planloom.models.capped import capped
 from planloom.models.convert import NOT_OBJECT, from_chunks, from_message, offers, to_langchain
 from planloom.models.faults import MESSAGE_CAP, Fault, status_fault
 from planloom.models.structured import Shape, settle_shape
 from planloom.models.text import is_list, is_mapping, loads_object
 
 CONNECT_TIMEOUT_S = 15.0
+MAX_REPLY_BYTES = 64 * 1024 * 1024
 MAX_CONNECTIONS = 4096
 """High on purpose: each rung's `max_parallel` is the real limit."""
 
+_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, httpx2.ConnectError)
+"""No connection was made, so nothing was billed. httpx2's ConnectTimeout says less: lost replies bear it too."""
 _UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 """What the SDK and LangChain raise when a body is not what the API promises."""
 
@@ -56,16 +60,23 @@ class Endpoint:
         return name == "api.openai.com" or name.endswith((".openai.com", ".azure.com"))
 
 
-def open_client(transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+def open_client(
+    transport: httpx2.AsyncBaseTransport | None = None, *, max_reply_bytes: int = MAX_REPLY_BYTES
+) -> httpx2.AsyncClient:
     """Return the HTTP client that rungs share; the caller closes it.
 
     Args:
         transport: In place of the network, for rehearsals in process.
+        max_reply_bytes: Bytes of one reply at most.
     """
     if transport is not None:
         return httpx2.AsyncClient(transport=transport)
     limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
-    return openai.DefaultAioHttpClient(limits=limits)
+    return openai.DefaultAioHttpClient(
+        limits=limits,
+        headers={"accept-encoding": "identity"},
+        event_hooks={"response": [capped(max_reply_bytes)]},
+    )
 
 
 class _Chat(ChatOpenAI):
@@ -164,7 +175,7 @@ class OpenAIWire:
                 if not whole_only and (text := str(chunk.text)):
                     yield text
         if not chunks:
-            raise Fault(FailureKind.TRANSPORT, f"{self._endpoint.host} sent an empty stream", retry=True)
+            raise Fault(FailureKind.TRANSPORT, f"{self._endpoint.host} sent an empty stream", lost=True)
         yield self._settle(from_chunks(chunks, request), shape, mode)
 
     def _settle(self, reply: Reply, shape: Shape | None, mode: Mode) -> Reply:
@@ -196,13 +207,24 @@ class OpenAIWire:
         except openai.APIStatusError as exc:
             raise self._status(exc.status_code, _message(exc), exc.response.headers) from None
         except openai.APIConnectionError as exc:
-            text = f"the connection to {host} failed: {self._clean(_root(exc))}"
-            raise Fault(FailureKind.TRANSPORT, text, retry=True) from None
+            raise self._unconnected(exc) from None
         except (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError, EOFError) as exc:
             text = f"the answer of {host} broke off: {self._clean(_root(exc))}"
-            raise Fault(FailureKind.TRANSPORT, text, retry=True, lost=True) from None
+            down = not isinstance(exc, openai.OpenAIError)
+            raise Fault(FailureKind.TRANSPORT, text, lost=True, unreached=down) from None
         except _UNREADABLE as exc:
             raise self._unreadable(exc) from None
+
+    def _unconnected(self, exc: openai.APIConnectionError) -> Fault:
+        """Return the fault for a connection that was not made, or was lost before the reply was whole."""
+        causes = list(_causes(exc))
+        if isinstance(causes[-1], Fault):
+            return causes[-1]
+        text = f"the connection to {self._endpoint.host} failed: {self._clean(_root(exc))}"
+        if any(isinstance(cause, aiohttp.ClientConnectorCertificateError) for cause in causes):
+            return Fault(FailureKind.REJECTED, text)
+        unsent = any(isinstance(cause, _UNSENT) for cause in causes)
+        return Fault(FailureKind.TRANSPORT, text, retry=unsent, lost=not unsent, unreached=True)
 
     def _status(self, status: int, message: str, headers: Mapping[str, str]) -> Fault:
         fault = status_fault(status, self._clean(message), self._endpoint.host, headers)
@@ -220,7 +242,7 @@ class OpenAIWire:
             return self._status(status, str(error["message"]), {})
         detail = self._clean(f"{type(exc).__name__}: {exc}")
         text = f"{self._endpoint.host} sent a reply that cannot be read ({detail})"
-        return Fault(FailureKind.TRANSPORT, text, retry=True, lost=True)
+        return Fault(FailureKind.TRANSPORT, text, lost=True)
 
     def _clean(self, text: str) -> str:
         """Take the key out, and cut to a readable length."""
@@ -271,8 +293,13 @@ def _message(exc: openai.APIStatusError) -> str:
     return str(exc.message)
 
 
+def _causes(exc: BaseException | None) -> Generator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__
+
+
 def _root(exc: BaseException) -> str:
     """Return the deepest cause: the SDK's own text says only `Connection error.`."""
-    while exc.__cause__ is not None:
-        exc = exc.__cause__
+    *_, exc = _causes(exc)
     return f"{type(exc).__name__}: {exc}".rstrip(": ")

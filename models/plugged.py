@@ -72,7 +72,7 @@ class LangChainWire:
                 if text := str(chunk.text):
                     yield text
         if not chunks:
-            raise Fault(FailureKind.TRANSPORT, "the model gave an empty stream")
+            raise Fault(FailureKind.TRANSPORT, "the model gave an empty stream", lost=True)
         yield settle_shape(from_chunks(chunks, request, finish="stop"), shape, mode)
 
     def _bound(self, request: Request) -> Runnable[LanguageModelInput, AIMessage]:

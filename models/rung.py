@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Protocol
 from planloom.core.errors import ModelError
 from planloom.core.outcome import FailureKind, Usage
 from planloom.models.base import Mode, Reply, Request, Worst
+from planloom.models.breaker import Breaker
 from planloom.models.faults import Fault
 from planloom.models.limits import Pace
 from planloom.models.prices import Price
@@ -47,6 +49,16 @@ class Terms:
     tokens_per_min: int | None = None
     modes: tuple[Mode, ...] = LADDER
     """How JSON may be asked for, best first."""
+    down_after: int = 5
+    """Tries in a row that find the provider down and open the circuit."""
+    cool_s: float = 15.0
+    """Seconds for which an open circuit lets nothing through; doubled each time a probe fails."""
+    cool_cap_s: float = 120.0
+
+    def breaker(self, clock: Callable[[], float]) -> Breaker:
+        """Return a circuit breaker. Its window has room for calls that time out one after the other."""
+        window_s = 60.0 + self.down_after * self.timeout_s
+        return Breaker(self.down_after, window_s, self.cool_s, self.cool_cap_s, clock)
 
 
 @dataclass(slots=True)
@@ -64,8 +76,13 @@ class _Course:
     def mode(self) -> Mode:
         return self.modes[0]
 
-    def after(self, fault: Fault) -> float | None:
-        """Return the seconds to wait before the next try, `None` to give up."""
+    def after(self, fault: Fault, open_s: float) -> float | None:
+        """Return the seconds to wait before the next try, `None` to give up.
+
+        Args:
+            fault: What the last try ended with.
+            open_s: Seconds for which the circuit stays open; a retry that would fall into them is not made.
+        """
         if fault.lost:
             return None  # it may have been billed: a further try needs a reservation of its own
         if fault.free:
@@ -74,8 +91,10 @@ class _Course:
         if lower and fault.shape:
             return self._step_down()
         if fault.retry and self.tries < self.terms.retries and not self.probing:
-            self.tries += 1
-            return self._pause(fault)
+            pause = self._pause(fault)
+            if pause >= open_s:
+                self.tries += 1
+                return pause
         if lower and fault.status == 500 and self.mode in ("json_schema", "json_object"):
             self.probing = True
             return self._step_down()
@@ -88,7 +107,7 @@ class _Course:
 
     def _pause(self, fault: Fault) -> float:
         """Full jitter on a doubling backoff; Retry-After is the floor."""
-        ceiling = min(BACKOFF_CAP_S, self.terms.backoff_s * 2 ** (self.tries - 1))
+        ceiling = min(BACKOFF_CAP_S, self.terms.backoff_s * 2**self.tries)
         jitter = random.uniform(0, ceiling)
         return jitter if fault.retry_after_s is None else fault.retry_after_s + min(jitter, 0.25)
 
@@ -105,6 +124,7 @@ class Rung:
         *,
         price: Price | None = None,
         rehearsal: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.model = model
@@ -119,6 +139,7 @@ class Rung:
         self._opening = asyncio.Semaphore(1)
         self._slots = asyncio.Semaphore(terms.max_parallel)
         self._pace = Pace(terms.requests_per_min, terms.tokens_per_min)
+        self._breaker = terms.breaker(clock)
         self._modes: dict[bool, list[Mode]] = {}
         """What the server takes, learned from its answers: with tools, and without."""
 
@@ -137,6 +158,14 @@ class Rung:
     def retries(self) -> int:
         """Further tries that the caller may make after a reply was lost; each may be billed."""
         return self._terms.retries
+
+    async def pause(self, tries: int) -> None:
+        """Wait before the next try after a lost reply, with full jitter on a doubling backoff.
+
+        Args:
+            tries: Tries that lost their replies so far, at least 1.
+        """
+        await asyncio.sleep(random.uniform(0, min(BACKOFF_CAP_S, self._terms.backoff_s * 2 ** (tries - 1))))
 
     def worst(self, request: Request) -> Worst:
         """Return the most that this call can use and cost: bytes of input, the cap of output."""
@@ -176,19 +205,23 @@ class Rung:
             while True:
                 begun = False
                 try:
+                    if not course.probing:
+                        self._breaker.check()
                     async with (
                         self._pace.turn(self._guess(request)) as booking,
+                        self._breaker.turn(forced=course.probing),
                         aclosing(send(request, course.mode)) as items,
                     ):
                         async for item in items:
                             begun = True
                             if isinstance(item, Reply):
                                 booking.settle(item.usage.tokens)
+                                self._breaker.close()
                                 self._learn(request, course)
                             yield item
                     return
                 except Fault as fault:
-                    pause = None if begun else course.after(fault)
+                    pause = None if begun else course.after(fault, self._breaker.left_s)
                     if pause is None:
                         raise self._error(fault, course, billed=begun or fault.lost) from None
                     await asyncio.sleep(pause)
@@ -205,7 +238,9 @@ class Rung:
 
     def _error(self, fault: Fault, course: _Course, *, billed: bool) -> ModelError:
         tried = f" (after {course.tries} retries)" if course.tries else ""
-        return ModelError(self.name, fault.kind, f"{fault.message}{tried}", billed=billed)
+        state = self._breaker.state
+        circuit = "" if not state or fault.message.startswith("circuit open") else f"; {state}"
+        return ModelError(self.name, fault.kind, f"{fault.message}{tried}{circuit}", billed=billed)
 
     async def _opened(self) -> Wire:
         async with self._opening:

@@ -21,6 +21,7 @@ from planloom.core.view import RunView
 from planloom.graphs.context import Run, Slots, facts_of
 from planloom.graphs.estimate import Checked, check_workflow
 from planloom.graphs.lint import Facts
+from planloom.graphs.reopen import reopening
 from planloom.graphs.shell import Shell, build_shell, open_checkpointer, walk_run
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway, Rung
@@ -186,20 +187,12 @@ class Engine:
     async def _taken_up(self, run_id: RunId, approvals: Mapping[str, bool]) -> RunHandle:
         """Rebuild a run from its journal and start it where it stood; its lease is held."""
         log = RunLog(self._journal, run_id, await self._journal.events(run_id))
-        if log.view.status == "done":
-            raise RunError(f"run {run_id} is done; there is nothing to resume")
-        pending = {item.node_id or "plan": item for item in log.view.pending.values()}
-        if unknown := set(approvals) - set(pending):
-            waits = ", ".join(pending) or "nothing"
-            raise RunError(f"run {run_id}: {', '.join(sorted(unknown))} does not wait for approval; {waits} does")
+        opening = reopening(log.view, approvals)
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
         wire = _Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
         parts = await self._opened_parts(workflow, wire)
-        running = [node_id for node_id, node in log.view.nodes.items() if node.unfinished]
-        log.note(ev.RunResumed(interrupted=tuple(running)))
-        for name, approved in approvals.items():
-            item = pending[name]
-            log.note(ev.ApprovalGiven(node_id=item.node_id, approved=approved, bound_to=item.bound_to))
+        for event in opening:
+            log.note(event)
         await self._journal.commit(run_id)
         return self._start(log, parts, log.view.inputs)
 

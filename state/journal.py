@@ -127,8 +127,8 @@ class Journal:
         if lease is None:
             return
         await self._call(self._drain)
-        del self._held[run_id]
-        await self._call(lambda: self._store.release(lease))
+        if self._held.pop(run_id, None) is not None:  # not lost while it drained
+            await self._call(lambda: self._store.release(lease))
 
     async def events(self, run_id: RunId, after: int = 0) -> list[ev.AnyEvent]:
         """Return a run's events in order, those after sequence number `after`.

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -169,12 +170,18 @@ class Store:
             LeaseLost: A run has another owner by now; nothing was written.
             JournalError: The database cannot be written.
         """
+        kind = sqlite if self._is_sqlite else postgresql
+        values = [row._asdict() for row in rows]
+        plain = insert(events)
+        # Where a connection was lost, the transaction may have gone through: under our lease such rows are our own.
+        again = kind.insert(events).on_conflict_do_nothing()
+        statements = chain([plain], repeat(again))
 
         def work(connection: Connection) -> None:
             for lease in held:
                 if not self._extended(connection, lease):
                     raise LeaseLost(f"run {lease.run_id} has been taken over by another process")
-            connection.execute(insert(events), [row._asdict() for row in rows])
+            connection.execute(next(statements), values)
 
         self._retry(work, sync=sync)
 

@@ -1,6 +1,7 @@
 """Which box a piece of code needs, told from its imports, syntax and names before it runs."""
 
 import ast
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -128,7 +129,9 @@ def read_code(code: str, variables: Iterable[str]) -> Reading:
         SyntaxError: It is not Python.
     """
     try:
-        tree = ast.parse(code, "<code>")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash in a pattern
+            tree = ast.parse(code, "<code>")
         nodes = list(ast.walk(tree))
     except (ValueError, RecursionError, MemoryError) as exc:
         raise SyntaxError(str(exc) or "nested too deeply") from exc

@@ -80,6 +80,11 @@ def _(event: ev.PlanRejected) -> dict[str, Json]:
 
 
 @_facts.register
+def _(event: ev.ReplanFailed) -> dict[str, Json]:
+    return {"failed": ",".join(event.failed), "reason": event.reason}
+
+
+@_facts.register
 def _(event: ev.NodeExpanded) -> dict[str, Json]:
     return {"node": event.node_id, "elements": event.elements}
 

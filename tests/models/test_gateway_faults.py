@@ -122,8 +122,10 @@ async def test_a_reply_without_a_finish_reason_is_never_taken_for_whole(kit) -> 
     call = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     body = kit.chat(None, tool_calls=call, finish_reason=None)
     async with kit.provider(kit.http(200, body)) as provider, kit.gateway() as gateway:
-        with pytest.raises(ModelError, match="without a finish_reason"):
-            await gateway.rung("mini", kit.spec(provider, retries=0))(kit.ask())
+        with pytest.raises(ModelError, match="without a finish_reason") as caught:
+            await gateway.rung("mini", kit.spec(provider))(kit.ask())
+    assert caught.value.billed
+    assert len(provider.hits) == 1
 
 
 async def test_a_stream_without_a_finish_reason_is_an_error_even_with_a_clean_end(kit) -> None:
@@ -170,19 +172,23 @@ async def test_headers_that_never_come_end_at_the_deadline(kit) -> None:
     assert caught.value.kind is streamed.value.kind is FailureKind.TIMEOUT
 
 
-async def test_a_connection_dropped_before_the_reply_is_retried(kit) -> None:
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{"], ids=["reply", "body"])
+async def test_a_connection_lost_after_the_request_may_have_been_billed_and_is_left_to_the_caller(kit, head) -> None:
     async def drop(writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        await writer.drain()
         writer.transport.abort()
 
-    async def drop_in_body(writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{")
-        await writer.drain()
-
-    answers = (drop, drop_in_body, kit.http(200, kit.chat()))
-    async with kit.provider(*answers) as provider, kit.gateway() as gateway:
-        reply = await gateway.rung("mini", kit.spec(provider))(kit.ask())
-    assert reply.text == "hello"
-    assert len(provider.hits) == 3
+    async with kit.provider(drop) as provider, kit.gateway() as gateway:
+        rung = gateway.rung("mini", kit.spec(provider))
+        with pytest.raises(ModelError, match=r"connection to .* failed") as caught:
+            await rung(kit.ask())
+        with pytest.raises(ModelError) as streamed:
+            await drain(rung.stream(kit.ask()), [])
+    assert caught.value.kind is streamed.value.kind is FailureKind.TRANSPORT
+    assert caught.value.billed
+    assert streamed.value.billed
+    assert len(provider.hits) == 2
 
 
 async def test_a_stream_that_breaks_after_text_was_handed_out_is_not_started_again(kit) -> None:

@@ -1,0 +1,376 @@
+"""A deterministic simulator: the engine's own stages on a virtual clock, with crashes.
+
+A `World` says everything that will happen: the plan, how long each answer takes, on which rung a node passes, when
+the process dies. `simulate` plays it and checks the engine's promises at every event; the `repr` of a world is the
+script that plays it again.
+"""
+
+import asyncio
+import selectors
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from planloom.configs.load import Workflow
+from planloom.core import events as ev
+from planloom.core.json import JsonObject
+from planloom.core.outcome import Usage
+from planloom.core.plan import RunId
+from planloom.core.result import RunResult
+from planloom.core.view import RunView
+from planloom.graphs.context import Run, Slots, facts_of
+from planloom.graphs.drive import Driver
+from planloom.graphs.lint import dependencies
+from planloom.graphs.planning import Planning
+from planloom.graphs.reopen import reopening
+from planloom.graphs.run import Walk
+from planloom.models.base import Reply, Request, Worst
+from planloom.state.ledger import Caps, Ledger
+from planloom.state.log import RunLog
+from planloom.state.store import EventRow
+from planloom.tools.sandbox import Sandbox
+from planloom.tools.toolbox import Toolbox
+
+PRICE_USD = 0.01
+"""Most that one simulated call may cost; it costs half of it."""
+RUNGS = ("mini", "big")
+
+
+@dataclass(frozen=True)
+class SimNode:
+    """One node of a simulated plan."""
+
+    needs: tuple[int, ...] = ()
+    seconds: float = 1.0
+    """Virtual time of one answer."""
+    passes_at: int | None = 0
+    """Rung on which its check passes; `None`: never, so that it must be replanned."""
+    approve: bool = False
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that will happen in one simulated run."""
+
+    nodes: tuple[SimNode, ...]
+    crashes: tuple[float, ...] = ()
+    """Virtual times, each counted from the last start, at which the process dies."""
+    commit_s: float = 0.01
+    """Virtual time of one journal transaction."""
+    max_parallel: int = 4
+    retry: int = 1
+    replans: int = 1
+    cap_usd: float | None = None
+
+
+class Violation(AssertionError):
+    """A promise was broken."""
+
+
+class _Idle(selectors.BaseSelector):
+    """A selector that never waits: it moves the clock instead."""
+
+    def __init__(self, clock: "Clock") -> None:
+        self._clock = clock
+        self._real = selectors.SelectSelector()
+
+    def register(self, fileobj, events, data=None):
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj):
+        return self._real.unregister(fileobj)
+
+    def get_map(self):
+        return self._real.get_map()
+
+    def select(self, timeout=None):
+        if timeout is None:
+            raise Violation("nothing can ever happen again: a task waits for ever")
+        self._clock.now += max(0.0, timeout)
+        return []
+
+
+class Clock(asyncio.SelectorEventLoop):
+    """An event loop whose time jumps from one timer to the next."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        super().__init__(_Idle(self))
+
+    def time(self) -> float:
+        return self.now
+
+
+@dataclass
+class Disk:
+    """What survives a crash."""
+
+    rows: list[EventRow] = field(default_factory=list)
+
+    def events(self) -> list[ev.AnyEvent]:
+        return [ev.decode(row.type, row.payload) for row in self.rows]
+
+
+class SimJournal:
+    """The journal's face over a disk: rows are durable when their transaction ends, and never after a crash."""
+
+    def __init__(self, disk: Disk, commit_s: float) -> None:
+        self._disk = disk
+        self._commit_s = commit_s
+        self._queue: list[EventRow] = []
+        self.dead = False
+
+    def append(self, row: EventRow) -> None:
+        if not self.dead:
+            self._queue.append(row)
+
+    async def commit(self, run_id: RunId | None = None, *, sync: bool = False) -> None:
+        rows = list(self._queue)
+        await asyncio.sleep(self._commit_s)
+        if self.dead:
+            return
+        fresh = [row for row in rows if row in self._queue]
+        self._queue = self._queue[len(fresh) :]
+        self._disk.rows += fresh
+
+
+class SimRung:
+    """A model on the virtual clock: whether it is right depends on the node and the rung alone."""
+
+    price = None
+    rehearsal = True
+    retries = 0
+
+    def __init__(self, name: str, world: World, calls: "Calls") -> None:
+        self.name = self.model = name
+        self._world = world
+        self._calls = calls
+
+    def worst(self, request: Request) -> Worst:
+        return Worst(input_tokens=10, output_tokens=10, usd=PRICE_USD)
+
+    def cost(self, usage: Usage) -> float:
+        return PRICE_USD / 2
+
+    async def __call__(self, request: Request) -> Reply:
+        if request.role == "planner":
+            await asyncio.sleep(0.5)
+            return self._reply(_patch(self._world))
+        self._calls.began(request.node_id)
+        number = int(request.node_id.strip("nr"))
+        node = self._world.nodes[number]
+        await asyncio.sleep(node.seconds)
+        mended = request.node_id.startswith("r")
+        right = mended or (node.passes_at is not None and RUNGS.index(self.name) >= node.passes_at)
+        return self._reply("right" if right else "wrong")
+
+    async def stream(self, request: Request) -> AsyncIterator[str | Reply]:
+        yield await self(request)
+
+    def _reply(self, text: str) -> Reply:
+        return Reply(text=text, finish="stop", usage=Usage(input_tokens=5, output_tokens=5, calls=1), model=self.name)
+
+
+@dataclass
+class Calls:
+    """Watches every model call against what is durable."""
+
+    disk: Disk
+    plan: Callable[[], Mapping[str, frozenset[str]]]
+
+    def began(self, node_id: str) -> None:
+        settled = {r.node_id for r in self.disk.rows if r.type in ("NodeCommitted", "NodeSkipped")}
+        if node_id in {row.node_id for row in self.disk.rows if row.type == "NodeCommitted"}:
+            raise Violation(f"{node_id} was committed and is asked again")
+        for need in self.plan().get(node_id, frozenset()):
+            if need not in settled:
+                raise Violation(f"{node_id} started before {need} was durable")
+
+
+def _patch(world: World) -> str:
+    """Return a patch that puts a node that works in place of every one that never does."""
+    lost = [i for i, node in enumerate(world.nodes) if node.passes_at is None]
+    nodes: list[JsonObject] = []
+    for i, node in enumerate(world.nodes):
+        if i in lost:
+            nodes.append(_node(world, i, f"r{i}", lost, mended=True))
+        elif set(node.needs) & set(lost):
+            nodes.append(_node(world, i, f"n{i}", lost))
+    import json
+
+    return json.dumps({"nodes": nodes, "remove": [f"n{i}" for i in lost]})
+
+
+def _node(world: World, i: int, node_id: str, lost: list[int], *, mended: bool = False) -> JsonObject:
+    node = world.nodes[i]
+    names = {j: f"r{j}" if j in lost else f"n{j}" for j in node.needs}
+    out: JsonObject = {
+        "goal": f"node {i}",
+        "with": {f"x{j}": f"${{nodes.{name}.output}}" for j, name in names.items()},
+        "checks": [{"expr": "output == 'right'"}],
+        "approve": node.approve,
+    }
+    if node.skipped:
+        out["when"] = "1 == 2"
+    return {"id": node_id, **out} if mended or lost else out
+
+
+def _workflow(world: World) -> Workflow:
+    nodes = {f"n{i}": _node(world, i, f"n{i}", []) for i in range(len(world.nodes))}
+    models: JsonObject = {name: {"model": f"openai:{name}"} for name in RUNGS}
+    budget: JsonObject = {} if world.cap_usd is None else {"usd": world.cap_usd}
+    data: JsonObject = {
+        "version": 1,
+        "name": "simulated",
+        "models": models,
+        "planner": {"model": "big", "max_nodes": 100},
+        "route": {"retry": world.retry, "replan": world.replans},
+        "budget": budget,
+        "max_parallel": world.max_parallel,
+        "nodes": nodes,
+    }
+    return Workflow.from_dict(data, base_dir=Path("/"), env={})
+
+
+class Process:
+    """One life of the process that runs the world."""
+
+    def __init__(self, world: World, disk: Disk, driver: type[Driver]) -> None:
+        self.world, self.disk = world, disk
+        self.workflow = _workflow(world)
+        self.journal = SimJournal(disk, world.commit_s)
+        self.ledger = Ledger(Caps(usd=world.cap_usd))
+        self._driver = driver
+        self.log: RunLog | None = None
+
+    async def live(self) -> RunResult:
+        """Run from what is on disk to where the run ends."""
+        past = self.disk.events()
+        log = self.log = RunLog(self.journal, RunId("sim"), past)
+        if not past:
+            started = ev.RunStarted(
+                run_id=RunId("sim"), name="sim", workflow={}, base_dir="/", inputs={}, rehearsal=True
+            )
+            await log.commit(started)
+        elif log.view.status == "done":
+            return log.view.result()
+        elif len(past) > 1 or log.view.status != "running":
+            approvals = {item.node_id or "plan": True for item in log.view.pending.values()}
+            for event in reopening(log.view, approvals):
+                log.note(event)
+            await self.journal.commit()
+        await self._walk(log)
+        return log.view.result()
+
+    async def _walk(self, log: RunLog) -> None:
+        sandbox = Sandbox()
+        async with Toolbox({}, base_dir=Path("/"), sandbox=sandbox) as toolbox:
+            calls = Calls(self.disk, lambda: _edges(log.view))
+            run = Run(
+                workflow=self.workflow,
+                inputs={},
+                log=log,
+                ledger=self.ledger,
+                node_ledgers={},
+                toolbox=toolbox,
+                sandbox=sandbox,
+                rungs={name: SimRung(name, self.world, calls) for name in RUNGS},  # type: ignore[misc]
+                slots=Slots(self.world.max_parallel, asyncio.Semaphore(100)),
+                facts=facts_of(self.workflow, toolbox, by_hand=True),
+                load=lambda ref: _nothing,
+            )
+            walk = Walk(run, Planning(run))
+            await walk.prepare()
+            await walk.plan()
+            while True:
+                await walk.execute()
+                if not walk.held:
+                    break
+                await log.commit(ev.RunEnded(status="waiting", output=None))
+                for event in reopening(log.view, {item.node_id or "plan": True for item in log.view.pending.values()}):
+                    log.note(event)
+                await self.journal.commit()
+            await walk.answer()
+
+    def check(self) -> None:
+        """Check what must hold at every instant."""
+        cap = self.world.cap_usd
+        if cap is not None and self.ledger.spent.usd + self.ledger.reserved.usd > cap + 1e-9:
+            raise Violation(f"spent and reserved {self.ledger.spent.usd + self.ledger.reserved.usd} pass {cap}")
+
+
+def _nothing(*_: object) -> bool:
+    return True
+
+
+def _edges(view: RunView) -> Mapping[str, frozenset[str]]:
+    nodes = view.plan.nodes if view.plan else {}
+    return {node_id: frozenset(map(str, dependencies(node))) for node_id, node in nodes.items()}
+
+
+def simulate(world: World, driver: type[Driver] = Driver) -> RunResult:
+    """Play a world to its end and return the run's record.
+
+    Raises:
+        Violation: A promise was broken.
+    """
+    disk = Disk()
+    for crash in (*world.crashes, None):
+        result = _one_life(Process(world, disk, driver), crash)
+        if result is not None:
+            _check_end(world, disk, result)
+            return result
+    raise Violation("the run never ended")
+
+
+def _one_life(process: Process, crash: float | None) -> RunResult | None:
+    clock = Clock()
+    try:
+        return clock.run_until_complete(_until(process, crash))
+    finally:
+        clock.close()
+
+
+async def _until(process: Process, crash: float | None) -> RunResult | None:
+    """Let a process live until it ends or its time to crash has come."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(process.live())
+    while not task.done():
+        left = None if crash is None else crash - loop.time()
+        if left is not None and left <= 0:
+            process.journal.dead = True
+            task.cancel()
+            await asyncio.wait([task])
+            break
+        await asyncio.wait([task], timeout=0.25 if left is None else min(0.25, left))
+        process.check()
+    rest = [other for other in asyncio.all_tasks() if other is not asyncio.current_task()]
+    if rest:
+        raise Violation(f"tasks left behind: {rest}")
+    return None if process.journal.dead else task.result()
+
+
+def _check_end(world: World, disk: Disk, result: RunResult) -> None:
+    events = disk.events()
+    if RunView(events).result() != result:
+        raise Violation("the events do not replay to the result")
+    seen: set[tuple[str, str]] = set()
+    for event in events:
+        if isinstance(event, ev.NodeCommitted) and not event.reused:
+            key = (event.node_id, event.input_digest)
+            if key in seen:
+                raise Violation(f"{event.node_id} was committed twice")
+            seen.add(key)
+    if world.cap_usd is None:
+        _check_cones(RunView(events))
+
+
+def _check_cones(view: RunView) -> None:
+    """A node that did not run must have a failed one before it."""
+    edges = _edges(view)
+    for node_id, needs in edges.items():
+        state = view.nodes[node_id].state
+        before = {view.nodes[need].state for need in needs}
+        if state == "pending" and not before & {"failed", "pending"}:
+            raise Violation(f"{node_id} could have run and did not")
