@@ -188,7 +188,7 @@ def read_result(text: str, schema: JsonObject | None) -> Outcome:
         cannot = value.get("cannot")
         if isinstance(cannot, dict) and value.get("result") is None:
             return _cannot(str(cannot.get("code", "")), str(cannot.get("reason", "")))
-    candidates = [value["result"], value] if wrapped and isinstance(value, dict) and "result" in value else [value]
+    candidates = _candidates(value)
     problems = [schema_evidence(candidate, schema) for candidate in candidates]
     for candidate, problem in zip(candidates, problems, strict=True):
         if not problem:
@@ -196,6 +196,15 @@ def read_result(text: str, schema: JsonObject | None) -> Outcome:
     first = problems[0][0]
     message = f"{first.where}: expected {first.expected}, found {first.found}"
     return Failed(kind=FailureKind.SCHEMA, message=message, evidence=tuple(problems[0]), output=candidates[0])
+
+
+def _candidates(value: Json) -> list[Json]:
+    """Return what may be the result: what the envelope holds, or the value itself where there is none."""
+    if not isinstance(value, dict) or "result" not in value:
+        return [value]
+    if set(value) == {"result", "cannot"}:
+        return [value["result"]]
+    return [value["result"], value] if set(value) == {"result"} else [value]
 
 
 def _read_text(text: str) -> Outcome:

@@ -34,6 +34,11 @@ class AttemptView:
     cost_usd: float = 0.0
     tool_calls: int = 0
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether its process stopped while it ran."""
+        return self.failed is not None and self.failed.kind is FailureKind.INTERRUPTED
+
     def record(self) -> AttemptRecord:
         """Freeze it."""
         return AttemptRecord(

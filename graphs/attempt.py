@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from planloom.agents.prompting import clip
 from planloom.agents.verifier import Claim, Verifier
 from planloom.agents.worker import Task, schema_evidence, work
 from planloom.core import events as ev
@@ -12,7 +13,7 @@ from planloom.core.check import Agree
 from planloom.core.errors import BudgetExceeded, ModelError, ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Done, Failed, FailureKind, Outcome
-from planloom.core.plan import Grant, Node
+from planloom.core.plan import Grant, Node, NodeId
 from planloom.graphs.consensus import sample_until_agreed
 from planloom.graphs.context import Run
 from planloom.graphs.grants import GrantedTools, call_tool
@@ -42,6 +43,8 @@ class Attempts:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self.wrote: set[tuple[NodeId, int]] = set()
+        """Attempts, by node and number, in which a tool that writes was called."""
 
     async def once(self, job: Job, *, attempt: int, rung: str, agree: Agree | None, last: Failed | None) -> Outcome:
         """Make one attempt and check it.
@@ -154,10 +157,20 @@ class Attempts:
     def model(self, node: Node, rung: str, attempt: int) -> Meter:
         """Return a rung's model, paid from the node's account."""
         run = self._run
-        ledger = run.ledger_of(node.id, node.max_cost_usd)
+        owner = NodeId(node.id.partition("[")[0])  # a map's elements share its cap
+        ledger = run.ledger_of(owner, node.max_cost_usd)
         return Meter(run.rungs[rung], ledger, run.log, node_id=node.id, attempt=attempt)
 
     def _report(self, job: Job, attempt: int, tool: str, args: JsonObject, seconds: float, error: str) -> None:
+        if any(operation.effect == "write" for operation in self._run.toolbox.expand(tool)):
+            self.wrote.add((job.node.id, attempt))
         self._run.log.note(
-            ev.ToolCalled(node_id=job.node.id, attempt=attempt, tool=tool, args=args, seconds=seconds, error=error)
+            ev.ToolCalled(
+                node_id=job.node.id,
+                attempt=attempt,
+                tool=tool,
+                args={name: clip(value, _ARG_CHARS) for name, value in args.items()},
+                seconds=seconds,
+                error=error,
+            )
         )

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from planloom.core.errors import PlanError
 from planloom.core.expr import ExprError
 from planloom.core.json import Json
-from planloom.core.plan import Finding, Node, NodeId, Plan, PlanPatch
+from planloom.core.plan import Finding, Node, NodeId, Plan
 from planloom.core.refs import Ref, RefError, Step, find_refs
 from planloom.graphs.lint import Facts, dependencies, did_you_mean, effect_of, lint_node, references
 
@@ -71,27 +71,6 @@ def compile_plan(
         raise PlanError(fatal)
     warnings = [*findings, *_lint_unread(by_id, deps, output)]
     return Compiled(plan=Plan(version=version, nodes=by_id, output=output), deps=deps, warnings=tuple(warnings))
-
-
-def apply_patch(plan: Plan, patch: PlanPatch) -> tuple[dict[NodeId, Node], Json]:
-    """Return the nodes and output template of the plan with the patch laid over it."""
-    nodes = {node_id: node for node_id, node in plan.nodes.items() if node_id not in patch.remove}
-    nodes.update(patch.nodes)
-    return nodes, plan.output if patch.output is None else patch.output
-
-
-def cone(failed: Iterable[NodeId], deps: Mapping[NodeId, frozenset[NodeId]]) -> set[NodeId]:
-    """Return the failed nodes and everything that depends on them, however far behind."""
-    behind: dict[NodeId, set[NodeId]] = {}
-    for node_id, needed in deps.items():
-        for need in needed:
-            behind.setdefault(need, set()).add(node_id)
-    found, todo = set(failed), list(failed)
-    while todo:
-        for node_id in behind.get(todo.pop(), set()) - found:
-            found.add(node_id)
-            todo.append(node_id)
-    return found
 
 
 def _lint_size(nodes: Mapping[NodeId, Node], facts: Facts) -> Iterator[Finding]:

@@ -84,6 +84,15 @@ class Run:
         plans = self.spec.auto or self.spec.planner.model is not None
         return max(0, self.spec.route.replan - self.view.replans) if plans else 0
 
+    @property
+    def plan_unapproved(self) -> bool:
+        """Whether the plan in force needs an approval that it does not have."""
+        plan = self.view.plan
+        if plan is None or self.spec.planner.approve != "plan":
+            return False
+        given = self.view.approvals.get((None, plan.digest))
+        return given is None or not given.approved
+
     def repeatable(self, node: Node) -> bool:
         """Whether another attempt can do no harm: no write, or every tool that writes takes an idempotency key."""
         names = [grant.tool for grant in node.tools] + ([node.tool] if node.tool else [])

@@ -35,6 +35,8 @@ class Driver:
         self._run = run
         self._on_replan = on_replan
         self._attempts = Attempts(run)
+        self._mend_map: dict[NodeId, Failed] = {}
+        """Maps of which an element wants a replan, with that element's failure."""
 
     async def __call__(self, node: Node) -> Settled:
         """Drive one node whose dependencies have settled well.
@@ -175,6 +177,8 @@ class Driver:
             return Settled.HELD
         reasons = [f"[{index}]: {self._run.view.nodes[_element_id(node, index)].reason}" for index in broken]
         self._fail(node, Failed(kind=FailureKind.INPUT, message="; ".join(reasons)[:1000]))
+        if failed := self._mend_map.pop(node.id, None):
+            self._on_replan(node.id, failed)
         return Settled.FAILED
 
     async def _work(self, job: Job, owner: Node | None = None) -> Settled:
@@ -252,7 +256,8 @@ class Driver:
                 rung=progress.rung,
                 failures_on_rung=progress.failures_on_rung,
                 voted=progress.voted or progress.agree is not None,
-                repeatable=node.kind != "code" and (node.kind != "tool" or self._run.repeatable(node)),
+                repeatable=node.kind != "code",
+                wrote=(node.id, progress.attempt) in self._attempts.wrote and not self._run.repeatable(node),
                 replans_left=self._run.replans_left,
             )
         )
@@ -288,7 +293,9 @@ class Driver:
                 return Settled.HELD
             failed = Failed(kind=FailureKind.DENIED, message=f"a human rejected another try: {failed.message}")
         self._fail(tried, failed)
-        if isinstance(decision, Replan):
+        if isinstance(decision, Replan) and tried is not node:
+            self._mend_map[node.id] = failed
+        elif isinstance(decision, Replan):
             self._on_replan(node.id, failed)
         return Settled.FAILED
 

@@ -233,6 +233,10 @@ def _lint_code(node: Node, field: str, code: str) -> Iterator[Finding]:
 
 
 def _lint_rest(node: Node, facts: Facts) -> Iterator[Finding]:
+    if node.agree is not None and effect_of(node, facts) == "write":
+        yield _finding(node, "bad_node", "checks", "samples of a node that writes would write several times")
+    if node.id == "plan":
+        yield _finding(node, "bad_node", "", "`plan` means the plan as a whole where answers are given; use another id")
     if node.model is not None and node.model not in facts.rungs:
         yield _finding(
             node, "unknown_model", "model", f"no model {node.model!r}{did_you_mean(node.model, facts.rungs)}"

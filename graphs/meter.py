@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planloom.core import events as ev
 from planloom.core.errors import BudgetExceeded, ModelError
@@ -109,7 +109,8 @@ class Meter:
         return call
 
     def _settle(self, call: _Call, reply: Reply) -> None:
-        self._end(call, reply.usage, self._rung.cost(reply.usage), reply.model, "")
+        usage = replace(reply.usage, calls=max(1, reply.usage.calls))
+        self._end(call, usage, self._rung.cost(usage), reply.model, "")
 
     def _fail(self, call: _Call, exc: ModelError) -> None:
         if not exc.billed:

@@ -1,7 +1,7 @@
 """Where plans come from while a run goes on: the workflow, the planner's stream, repairs and replans."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from planloom.agents.planner import Assignment, Draft, Trouble, make_plan, repair_plan, replan
 from planloom.configs.nodes import node_json, to_nodes
@@ -9,12 +9,13 @@ from planloom.core import events as ev
 from planloom.core.errors import BudgetExceeded, ModelError, PlanError
 from planloom.core.expr import ExprError
 from planloom.core.outcome import Failed
-from planloom.core.plan import Finding, Node, NodeId, Plan, PlanPatch
+from planloom.core.plan import Finding, Node, NodeId, Plan
 from planloom.core.refs import RefError
-from planloom.graphs.compile import Compiled, apply_patch, compile_plan, cone, finish
+from planloom.graphs.compile import Compiled, compile_plan, finish
 from planloom.graphs.context import Run
 from planloom.graphs.lint import dependencies, lint_node
 from planloom.graphs.meter import Meter
+from planloom.graphs.patch import Bounds, apply_patch, cone, guard, lint_patch
 from planloom.graphs.schedule import Scheduler
 
 
@@ -43,7 +44,14 @@ class Planning:
     async def adopt(self, compiled: Compiled, purpose: ev.PlanPurpose) -> None:
         """Make a compiled plan the one that runs."""
         await self.run.log.commit(ev.PlanReady(plan=compiled.plan, purpose=purpose, warnings=compiled.warnings))
-        if self.scheduler is not None:
+        if self.scheduler is None:
+            return
+        if self.run.plan_unapproved:  # it waits for a human; only what runs already goes on
+            under_way = [
+                node for node in compiled.plan.nodes.values() if self.run.view.nodes[node.id].state == "running"
+            ]
+            self.scheduler.replace(under_way, {node.id: frozenset[NodeId]() for node in under_way})
+        else:
             self.scheduler.replace(compiled.plan.nodes.values(), compiled.deps)
 
     async def write_plan(self) -> None:
@@ -84,7 +92,7 @@ class Planning:
     def _compile(self, draft: Draft) -> Compiled:
         if draft.findings:
             raise PlanError(draft.findings)
-        return compile_plan(draft.nodes.values(), draft.output, self.run.facts, done=self._done())
+        return compile_plan(draft.nodes.values(), draft.output, self.run.facts)
 
     def _start_early(self, node: Node) -> None:
         """Hand a node on while the plan is still being written; a faulty one waits for the plan's end."""
@@ -142,30 +150,23 @@ class Planning:
             BudgetExceeded: A call does not fit the budget.
         """
         findings: Sequence[Finding] = ()
+        by_hand = to_nodes(self.run.spec.nodes)
+        bounds = Bounds(plan=plan, failed=frozenset(failures), by_hand=by_hand, facts=self.run.facts)
         for _ in range(self.run.spec.planner.repairs + 1):
             purpose: ev.PlanPurpose = "repair" if findings else "replan"
             self.run.log.note(ev.PlanRequested(purpose=purpose, rung=self._rung, failed=tuple(failures)))
             trouble = self._trouble(plan, failures)
             try:
                 patch = await replan(self._assignment(), trouble, self._model(), attempt=self.calls, findings=findings)
-                self._lint_patch(patch, plan)
+                patch = guard(patch, bounds)
+                if findings := list(lint_patch(patch, bounds)):
+                    raise PlanError(findings)
                 nodes, output = apply_patch(plan, patch)
                 return compile_plan(nodes.values(), output, self.run.facts, version=plan.version + 1, done=self._done())
             except PlanError as exc:
                 findings = exc.findings
                 self.run.log.note(ev.PlanRejected(purpose="replan", findings=exc.findings))
         raise PlanError(findings)
-
-    def _lint_patch(self, patch: PlanPatch, plan: Plan) -> None:
-        """Hold what the planner wrote to a planner's rules, also where a person wrote the first plan.
-
-        Raises:
-            PlanError: A new or changed node breaks them.
-        """
-        strict = replace(self.run.facts, by_hand=False)
-        new = [node for node in patch.nodes.values() if node != plan.nodes.get(node.id)]
-        if findings := [finding for node in new for finding in lint_node(node, strict) if finding.fatal]:
-            raise PlanError(findings)
 
     def _trouble(self, plan: Plan, failures: dict[NodeId, Failed]) -> Trouble:
         states = {node_id: view.state for node_id, view in self.run.view.nodes.items() if node_id in plan.nodes}

@@ -69,7 +69,12 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     past = run.view.nodes.get(node.id)
     attempts = past.attempts if past else []
     progress.attempt = len(attempts)
-    same = [a for a in attempts if a.input_digest == input_digest and a.started_at >= run.view.reopened_at]
+    ever = [a for a in attempts if a.input_digest == input_digest]
+    same = [a for a in ever if a.started_at >= run.view.reopened_at]
+    if ever and ever[-1].cut_off and not run.repeatable(node):
+        progress.last = ever[-1].failed
+        progress.decision = Ask(reason="its process stopped in the middle: the write may have happened already")
+        return progress
     if not same:
         return progress
     final = same[-1]
@@ -80,9 +85,6 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     _take_up_vote(progress, node, run, {a.attempt for a in same if a.rung == final.rung and a is not final})
     if final.failed and final.failed.kind is not FailureKind.INTERRUPTED:
         progress.decision = _open_decision(node, run, final.attempt)
-    elif node.effect == "write" and not run.repeatable(node):
-        progress.last = final.failed
-        progress.decision = Ask(reason="its process stopped in the middle: the write may have happened already")
     return progress
 
 

@@ -26,8 +26,8 @@ TABLE: Mapping[Kind, tuple[Step, ...]] = {
     Kind.REFUSAL: ("promote", "ask"),
     Kind.LENGTH: ("promote", "replan", "then"),
     Kind.TOOL: ("retry", "promote", "replan", "then"),
-    Kind.INPUT: ("replan", "then"),
-    Kind.INTERRUPTED: ("retry",),
+    Kind.INPUT: ("replan",),
+    Kind.INTERRUPTED: (),
     Kind.BUDGET: (),
     Kind.DENIED: (),
 }
@@ -51,11 +51,15 @@ class Situation:
     """Whether a vote was held on this rung."""
     repeatable: bool = True
     """False for code without a model: the same code on the same input fails again."""
+    wrote: bool = False
+    """The attempt may have changed something outside, and doing so again is not harmless."""
     replans_left: int = 0
 
 
 def route(now: Situation) -> Decision:
     """Return what follows the failed attempt."""
+    if now.wrote:
+        return Ask(reason=f"{now.kind}, and it may have written already: {now.message}")
     for step in TABLE[now.kind]:
         decision = _open(step, now)
         if decision is not None:
@@ -67,8 +71,6 @@ def _open(step: Step, now: Situation) -> Decision | None:
     """Return the decision a step stands for, or `None` when it is used up."""
     policy = now.policy
     match step:
-        case "retry" if now.kind is Kind.INTERRUPTED:
-            return Retry(reason="the process stopped while the attempt ran")
         case "retry" if now.repeatable and now.failures_on_rung <= policy.retry:
             return Retry(reason=f"{now.kind}: try {now.failures_on_rung} of {policy.retry} again, with the evidence")
         case "vote" if policy.vote and now.rungs and not now.voted:

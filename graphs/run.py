@@ -55,15 +55,8 @@ class Walk:
             return
         if not self.run.spec.auto:
             await self.planning.adopt(self.planning.static_plan(), "plan")
-        elif self._plan_needs_approval:
+        elif self.run.spec.planner.approve == "plan":
             await self.planning.write_plan()
-        plan = self.run.view.plan
-        if plan is not None and self._plan_needs_approval:
-            await self.run.log.commit(ev.PlanHeld(plan_digest=plan.digest))
-
-    @property
-    def _plan_needs_approval(self) -> bool:
-        return self.run.spec.planner.approve == "plan"
 
     def pending(self) -> JsonObject:
         """Return what waits for a human: id, or `plan`, to what it is bound to."""
@@ -72,13 +65,22 @@ class Walk:
     @property
     def held(self) -> bool:
         """Whether something waits for a human and nothing else ended the run."""
-        return bool(self.run.view.pending) and not self.stopped and not self.planning.error
+        waits = bool(self.run.view.pending) or (self.run.plan_unapproved and not self._plan_rejected)
+        return waits and not self.stopped and not self.planning.error
 
     async def must_wait(self) -> bool:
         """Tell whether to raise the interrupt; says in the journal that the run waits, the first time."""
         if self.answered:
             self.answered = False
             return True
+        plan = self.run.view.plan
+        if (
+            plan is not None
+            and self.run.plan_unapproved
+            and not self._plan_rejected
+            and None not in self.run.view.pending
+        ):
+            self.run.log.note(ev.PlanHeld(plan_digest=plan.digest))
         if not self.held:
             return False
         await self.run.log.commit(ev.RunEnded(status="waiting", output=None))
@@ -86,7 +88,7 @@ class Walk:
 
     async def execute(self) -> None:
         """Run the plan until nothing can move."""
-        if self.planning.error or self._plan_rejected:
+        if self.planning.error or self.run.plan_unapproved:
             return
         run, limit_s = self.run, self.run.spec.budget.time
         scheduler = Scheduler(Driver(run, self.planning.request_replan))

@@ -34,6 +34,9 @@ class FunctionWire:
             answer = await self._function(request)
         if isinstance(answer, Reply):
             return answer
+        if not isinstance(answer, str):
+            kind = type(answer).__name__
+            raise Fault(FailureKind.UNPARSEABLE, f"{self._name} returned a {kind}; expected a Reply or a text")
         usage = Usage(input_tokens=estimate(size_bytes(request)), output_tokens=estimate(len(answer.encode())), calls=1)
         return Reply(text=answer, finish="stop", usage=usage, model=self._name)
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from planloom.graphs.reopen import reopening
 from planloom.graphs.shell import Shell, build_shell, open_checkpointer, walk_run
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway, Rung
+from planloom.models.prices import price_of
 from planloom.models.script import load_script, scripts_of
 from planloom.state.journal import Journal, JournalError, RunSummary
 from planloom.state.ledger import Caps, Ledger
@@ -141,7 +142,7 @@ class Engine:
             ConfigError: As `run`.
         """
         if not isinstance(workflow, Workflow):
-            workflow = Workflow.from_yaml(workflow)
+            workflow = await asyncio.to_thread(Workflow.from_yaml, workflow)
         values = workflow.check_inputs(inputs or {})
         wire = _Wire(self._rehearsal, self._base_url)
         parts = await self._opened_parts(workflow, wire)
@@ -159,7 +160,7 @@ class Engine:
             base_url=wire.base_url or "",
         )
         await log.commit(started)
-        return self._start(log, parts, values)
+        return await self._start(log, parts, values)
 
     async def resume(self, run_id: str, approvals: Mapping[str, bool] | None = None) -> RunResult:
         """Take a run up where its journal ends: committed nodes are not run again.
@@ -194,7 +195,7 @@ class Engine:
         for event in opening:
             log.note(event)
         await self._journal.commit(run_id)
-        return self._start(log, parts, log.view.inputs)
+        return await self._start(log, parts, log.view.inputs)
 
     async def runs(self, limit: int = 20) -> list[RunSummary]:
         """Return the newest runs of the journal, newest first."""
@@ -255,46 +256,58 @@ class Engine:
 
     def _rungs(self, workflow: Workflow, wire: "_Wire") -> dict[str, Rung]:
         specs = workflow.spec.models
+        if unknown := sorted(set(self._models) - set(specs)):
+            message = f"the program passes a model {unknown[0]!r}, which does not stand here"
+            raise ConfigError(workflow.source, [workflow.problem("models", message)])
         script = load_script(wire.script) if wire.script is not None else None
         scripts = scripts_of(specs, workflow.base_dir) if script is None else dict.fromkeys(specs, script)
         rungs: dict[str, Rung] = {}
         for name, spec in specs.items():
             if name in self._models:
                 rungs[name] = self._gateway.plugged(
-                    name, self._models[name], max_output_tokens=spec.max_output_tokens, timeout_s=spec.timeout
+                    name,
+                    self._models[name],
+                    price=price_of(spec),
+                    max_output_tokens=spec.max_output_tokens,
+                    max_parallel=spec.max_parallel,
+                    timeout_s=spec.timeout,
                 )
             else:
                 there = spec.model_copy(update={"base_url": wire.base_url}) if wire.base_url else spec
                 rungs[name] = self._gateway.rung(name, there, rehearsal=scripts.get(name))
         return rungs
 
-    def _start(self, log: RunLog, parts: "_Parts", inputs: JsonObject) -> RunHandle:
+    async def _start(self, log: RunLog, parts: "_Parts", inputs: JsonObject) -> RunHandle:
         if self._group is None or self._shell is None:
             raise RunError("the engine is not open; use `async with Engine() as engine`")
         handle = RunHandle(log)
         self._handles.add(handle)
-        work = self._carry(handle, log, self._walk(self._shell, log, parts, inputs))
-        task = self._group.create_task(work, name=f"run {log.run_id}")
+        task = self._group.create_task(self._carry(self._shell, handle, log, parts, inputs), name=f"run {log.run_id}")
         task.add_done_callback(lambda _: self._handles.discard(handle))
         handle.started(task)
+        await asyncio.sleep(0)  # let it begin: a task cancelled before its first step would never end its run
         return handle
 
-    async def _carry(self, handle: RunHandle, log: RunLog, walk: Coroutine[None, None, None]) -> None:
+    async def _carry(self, shell: Shell, handle: RunHandle, log: RunLog, parts: "_Parts", inputs: JsonObject) -> None:
         """Carry one run to its end; whatever goes wrong ends in its handle and nowhere else."""
         error: Exception | None = None
         try:
-            await walk
+            await self._walk(shell, log, parts, inputs)
         except asyncio.CancelledError:
-            log.note(ev.RunEnded(status="cancelled", output=None, error="cancelled"))
-            await asyncio.shield(self._journal.commit())
-        except ExceptionGroup as group:
-            error = _first(group)
+            self._end(log, "cancelled", "cancelled")
         except Exception as exc:
-            error = exc
+            error = _first(exc)
+            self._end(log, "failed", f"{type(error).__name__}: {error}")
         finally:
             await asyncio.shield(self._release(log.run_id))
             log.close()
             handle.failed(error)
+
+    @staticmethod
+    def _end(log: RunLog, status: ev.Status, error: str) -> None:
+        """Write down that a run ended out of turn; one that had ended, or waits, stays as it is."""
+        if log.view.status == "running":
+            log.note(ev.RunEnded(status=status, output=None, error=error), sync=True)
 
     async def _release(self, run_id: RunId) -> None:
         with suppress(JournalError):  # whoever waits for the run is told already

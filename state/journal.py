@@ -5,7 +5,7 @@ appended before it is then safe too. While the database is busy rows gather, and
 them all: group commit.
 
 Committed rows survive a killed process (SQLite in WAL mode, `synchronous=NORMAL`). Rows that must also
-survive a power cut, those around a `write` effect and the end of a run, are committed with `sync=True`,
+survive a power cut, those around a `write` effect and the end of a run, are queued with `sync=True`,
 which waits for the disk itself. PostgreSQL waits for its disk in any case.
 
 A run is written under a lease: taken when it starts or is resumed, kept alive by a heartbeat, checked in
@@ -65,13 +65,12 @@ class Journal:
         self.url = parse_url(str(place))
         self._store = Store(self.url, outage_s=outage_s)
         self._owner = this_process(uuid.uuid4().hex[:8])
-        self._queue: deque[EventRow] = deque()
+        self._queue: deque[tuple[EventRow, bool]] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._held: dict[str, Lease] = {}
         self._broken: JournalError | None = None
         self._lost: dict[str, JournalError] = {}
         """Runs that another process took over."""
-        self._sync = False
         self._closing = threading.Event()
 
     async def __aenter__(self) -> Self:
@@ -92,21 +91,24 @@ class Journal:
         finally:
             self._thread.shutdown()
 
-    def append(self, row: EventRow) -> None:
-        """Queue a row; it reaches the database no later than the next `commit` or the close."""
-        self._queue.append(row)
+    def append(self, row: EventRow, *, sync: bool = False) -> None:
+        """Queue a row; it reaches the database no later than the next `commit` or the close.
 
-    async def commit(self, run_id: RunId | None = None, *, sync: bool = False) -> None:
+        Args:
+            row: The row.
+            sync: The transaction that writes it waits until a power cut cannot undo it.
+        """
+        self._queue.append((row, sync))
+
+    async def commit(self, run_id: RunId | None = None) -> None:
         """Return when every row queued so far is safe from the end of this process.
 
         Args:
             run_id: The run that asks; `None` for all.
-            sync: Wait until they are safe from a power cut too.
 
         Raises:
             JournalError: The disk is full, the database is gone, or another process owns the run.
         """
-        self._sync = self._sync or sync
         await self._call(self._drain)
         lost = self._lost.get(run_id) if run_id is not None else next(iter(self._lost.values()), None)
         if broken := self._broken or lost:
@@ -182,13 +184,13 @@ class Journal:
         return [tuple(row) for row in self._store.query(statement)]
 
     def _drain(self) -> None:
-        rows: list[EventRow] = []
+        queued: list[tuple[EventRow, bool]] = []
         while self._queue:
-            rows.append(self._queue.popleft())
-        rows = [row for row in rows if row.run_id not in self._lost]
+            queued.append(self._queue.popleft())
+        rows = [row for row, _ in queued if row.run_id not in self._lost]
         if not rows or self._broken:
             return
-        sync, self._sync = self._sync, False
+        sync = any(sync for _, sync in queued)
         try:
             self._write(rows, sync=sync)
         except JournalError as exc:

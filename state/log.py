@@ -21,7 +21,7 @@ class RunLog:
         self._news = asyncio.Event()
         self.closed = False
 
-    def note(self, event: ev.AnyEvent) -> None:
+    def note(self, event: ev.AnyEvent, *, sync: bool = False) -> None:
         """Record an event; it is on disk no later than the next committed one."""
         self.events.append(event)
         self.view.apply(event)
@@ -37,7 +37,8 @@ class RunLog:
                 getattr(event, "attempt", None),
                 event.cost_usd if isinstance(event, ev.CallEnded) else 0.0,
                 ev.encode(event).decode(),
-            )
+            ),
+            sync=sync,
         )
         self._tell()
 
@@ -51,8 +52,8 @@ class RunLog:
         Raises:
             JournalError: It could not be written.
         """
-        self.note(event)
-        await self._journal.commit(self.run_id, sync=sync)
+        self.note(event, sync=sync)
+        await self._journal.commit(self.run_id)
 
     def close(self) -> None:
         """No further event will come; followers end."""

@@ -6,6 +6,8 @@ script that plays it again.
 """
 
 import asyncio
+import json
+import re
 import selectors
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -121,11 +123,11 @@ class SimJournal:
         self._queue: list[EventRow] = []
         self.dead = False
 
-    def append(self, row: EventRow) -> None:
+    def append(self, row: EventRow, *, sync: bool = False) -> None:
         if not self.dead:
             self._queue.append(row)
 
-    async def commit(self, run_id: RunId | None = None, *, sync: bool = False) -> None:
+    async def commit(self, run_id: RunId | None = None) -> None:
         rows = list(self._queue)
         await asyncio.sleep(self._commit_s)
         if self.dead:
@@ -156,7 +158,7 @@ class SimRung:
     async def __call__(self, request: Request) -> Reply:
         if request.role == "planner":
             await asyncio.sleep(0.5)
-            return self._reply(_patch(self._world))
+            return self._reply(_patch(self._world, request.messages[-1].text))
         self._calls.began(request.node_id)
         number = int(request.node_id.strip("nr"))
         node = self._world.nodes[number]
@@ -188,23 +190,21 @@ class Calls:
                 raise Violation(f"{node_id} started before {need} was durable")
 
 
-def _patch(world: World) -> str:
-    """Return a patch that puts a node that works in place of every one that never does."""
-    lost = [i for i, node in enumerate(world.nodes) if node.passes_at is None]
-    nodes: list[JsonObject] = []
+def _patch(world: World, asked: str) -> str:
+    """Return a patch that puts a node that works in place of every failed one, and mends those right behind them."""
+    failed = json.loads(asked.partition("# Failed\n```json\n")[2].partition("\n```")[0])
+    lost = [int(str(item["node"])[1:]) for item in failed]
+    gone = lost + [int(name) for name in re.findall(r'"id": "r(\d+)"', asked)]
+    nodes: list[JsonObject] = [{"id": f"r{i}", **_node(world, i, gone)} for i in lost]
     for i, node in enumerate(world.nodes):
-        if i in lost:
-            nodes.append(_node(world, i, f"r{i}", lost, mended=True))
-        elif set(node.needs) & set(lost):
-            nodes.append(_node(world, i, f"n{i}", lost))
-    import json
-
+        if set(node.needs) & set(lost) and i not in gone:
+            nodes.append({"id": f"n{i}", **_node(world, i, gone)})
     return json.dumps({"nodes": nodes, "remove": [f"n{i}" for i in lost]})
 
 
-def _node(world: World, i: int, node_id: str, lost: list[int], *, mended: bool = False) -> JsonObject:
+def _node(world: World, i: int, gone: list[int]) -> JsonObject:
     node = world.nodes[i]
-    names = {j: f"r{j}" if j in lost else f"n{j}" for j in node.needs}
+    names = {j: f"r{j}" if j in gone else f"n{j}" for j in node.needs}
     out: JsonObject = {
         "goal": f"node {i}",
         "with": {f"x{j}": f"${{nodes.{name}.output}}" for j, name in names.items()},
@@ -213,11 +213,11 @@ def _node(world: World, i: int, node_id: str, lost: list[int], *, mended: bool =
     }
     if node.skipped:
         out["when"] = "1 == 2"
-    return {"id": node_id, **out} if mended or lost else out
+    return out
 
 
 def _workflow(world: World) -> Workflow:
-    nodes = {f"n{i}": _node(world, i, f"n{i}", []) for i in range(len(world.nodes))}
+    nodes = {f"n{i}": _node(world, i, []) for i in range(len(world.nodes))}
     models: JsonObject = {name: {"model": f"openai:{name}"} for name in RUNGS}
     budget: JsonObject = {} if world.cap_usd is None else {"usd": world.cap_usd}
     data: JsonObject = {

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from planloom.core.errors import PlanError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Effect, Finding, Node, NodeId, Plan, PlanPatch, ToolName
-from planloom.graphs.compile import apply_patch, compile_plan, cone, finish, sinks
+from planloom.graphs.compile import compile_plan, finish, sinks
 from planloom.graphs.lint import Facts
+from planloom.graphs.patch import apply_patch, cone
 from planloom.tools.base import Tool
 
 

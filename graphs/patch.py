@@ -1,0 +1,94 @@
+"""A patch from the planner: what it may touch, and the plan it makes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from planloom.core.json import Json
+from planloom.core.plan import Finding, FindingCode, Node, NodeId, Plan, PlanPatch
+from planloom.graphs.lint import Facts, dependencies, effect_of, lint_node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a patch must respect."""
+
+    plan: Plan
+    failed: frozenset[NodeId]
+    by_hand: Mapping[NodeId, Node]
+    """Nodes that a person wrote: their checks, caps and approvals stay."""
+    facts: Facts
+
+
+def apply_patch(plan: Plan, patch: PlanPatch) -> tuple[dict[NodeId, Node], Json]:
+    """Return the nodes and output template of the plan with the patch laid over it."""
+    nodes = {node_id: node for node_id, node in plan.nodes.items() if node_id not in patch.remove}
+    nodes.update(patch.nodes)
+    return nodes, plan.output if patch.output is None else patch.output
+
+
+def cone(failed: Iterable[NodeId], deps: Mapping[NodeId, frozenset[NodeId]]) -> set[NodeId]:
+    """Return the failed nodes and everything that depends on them, however far behind."""
+    behind: dict[NodeId, set[NodeId]] = {}
+    for node_id, needed in deps.items():
+        for need in needed:
+            behind.setdefault(need, set()).add(node_id)
+    found, todo = set(failed), list(failed)
+    while todo:
+        for node_id in behind.get(todo.pop(), set()) - found:
+            found.add(node_id)
+            todo.append(node_id)
+    return found
+
+
+def guard(patch: PlanPatch, bounds: Bounds) -> PlanPatch:
+    """Return the patch with the approvals that people asked for put back where a planner left them out."""
+    held = {str(name) for node in bounds.by_hand.values() if node.approve for name in _tools(node, bounds.facts)}
+
+    def guarded(node: Node) -> Node:
+        before = bounds.by_hand.get(node.id)
+        asked = before is not None and before.approve
+        writes = effect_of(node, bounds.facts) == "write" and bool(held & set(_tools(node, bounds.facts)))
+        return replace(node, approve=True) if asked or writes else node
+
+    return replace(patch, nodes={node_id: guarded(node) for node_id, node in patch.nodes.items()})
+
+
+def lint_patch(patch: PlanPatch, bounds: Bounds) -> Iterator[Finding]:
+    """Yield what a planner may not do: touch more than the failed cone, or shed what a person demanded.
+
+    What it wrote is held to a planner's rules, also where a person wrote the first plan.
+    """
+    deps = {node.id: dependencies(node) for node in bounds.plan.nodes.values()}
+    touchable = cone(bounds.failed, deps)
+    strict = replace(bounds.facts, by_hand=False)
+    for node_id in patch.remove:
+        if node_id in bounds.plan.nodes and node_id not in touchable:
+            yield _finding("grant_too_wide", node_id, "", "it is not behind a failure; it may not be removed")
+    for node in patch.nodes.values():
+        before = bounds.plan.nodes.get(node.id)
+        if before is not None and before.digest == node.digest:
+            continue
+        if before is not None and node.id not in touchable:
+            yield _finding("grant_too_wide", node.id, "", "it is not behind a failure; it may not be changed")
+        yield from (finding for finding in lint_node(node, strict) if finding.fatal)
+        yield from _shed(node, bounds.by_hand.get(node.id))
+
+
+def _shed(node: Node, before: Node | None) -> Iterator[Finding]:
+    """Yield the demands of a hand-written node that its replacement drops."""
+    if before is None:
+        return
+    for check in before.checks:
+        if check not in node.checks:
+            yield _finding("grant_too_wide", node.id, "checks", f"a person demanded this check; keep it: {check}")
+    if before.max_cost_usd is not None and node.max_cost_usd != before.max_cost_usd:
+        yield _finding("grant_too_wide", node.id, "budget_usd", f"keep {before.max_cost_usd:g}")
+
+
+def _tools(node: Node, facts: Facts) -> list[str]:
+    names = [grant.tool for grant in node.tools] + ([node.tool] if node.tool else [])
+    return [str(tool.name) for name in names for tool in facts.tools.get(name, ())]
+
+
+def _finding(code: FindingCode, node_id: NodeId, field: str, message: str) -> Finding:
+    return Finding(code=code, node_id=node_id, field=field, message=message)
