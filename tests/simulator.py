@@ -21,7 +21,6 @@ from planloom.core.plan import RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
 from planloom.graphs.context import Run, Slots, facts_of
-from planloom.graphs.drive import Driver
 from planloom.graphs.lint import dependencies
 from planloom.graphs.planning import Planning
 from planloom.graphs.reopen import reopening
@@ -122,10 +121,14 @@ class SimJournal:
         self._commit_s = commit_s
         self._queue: list[EventRow] = []
         self.dead = False
+        self.on_attempt: Callable[[str], None] = _nothing
 
     def append(self, row: EventRow, *, sync: bool = False) -> None:
-        if not self.dead:
-            self._queue.append(row)
+        if self.dead:
+            return
+        if row.type == "AttemptStarted" and row.node_id is not None:
+            self.on_attempt(row.node_id)
+        self._queue.append(row)
 
     async def commit(self, run_id: RunId | None = None) -> None:
         rows = list(self._queue)
@@ -144,10 +147,9 @@ class SimRung:
     rehearsal = True
     retries = 0
 
-    def __init__(self, name: str, world: World, calls: "Calls") -> None:
+    def __init__(self, name: str, world: World) -> None:
         self.name = self.model = name
         self._world = world
-        self._calls = calls
 
     def worst(self, request: Request) -> Worst:
         return Worst(input_tokens=10, output_tokens=10, usd=PRICE_USD)
@@ -159,7 +161,6 @@ class SimRung:
         if request.role == "planner":
             await asyncio.sleep(0.5)
             return self._reply(_patch(self._world, request.messages[-1].text))
-        self._calls.began(request.node_id)
         number = int(request.node_id.strip("nr"))
         node = self._world.nodes[number]
         await asyncio.sleep(node.seconds)
@@ -176,7 +177,7 @@ class SimRung:
 
 @dataclass
 class Calls:
-    """Watches every model call against what is durable."""
+    """Watches every attempt against what is durable."""
 
     disk: Disk
     plan: Callable[[], Mapping[str, frozenset[str]]]
@@ -236,12 +237,11 @@ def _workflow(world: World) -> Workflow:
 class Process:
     """One life of the process that runs the world."""
 
-    def __init__(self, world: World, disk: Disk, driver: type[Driver]) -> None:
+    def __init__(self, world: World, disk: Disk) -> None:
         self.world, self.disk = world, disk
         self.workflow = _workflow(world)
         self.journal = SimJournal(disk, world.commit_s)
         self.ledger = Ledger(Caps(usd=world.cap_usd))
-        self._driver = driver
         self.log: RunLog | None = None
 
     async def live(self) -> RunResult:
@@ -266,7 +266,7 @@ class Process:
     async def _walk(self, log: RunLog) -> None:
         sandbox = Sandbox()
         async with Toolbox({}, base_dir=Path("/"), sandbox=sandbox) as toolbox:
-            calls = Calls(self.disk, lambda: _edges(log.view))
+            self.journal.on_attempt = Calls(self.disk, lambda: _edges(log.view)).began
             run = Run(
                 workflow=self.workflow,
                 inputs={},
@@ -275,7 +275,7 @@ class Process:
                 node_ledgers={},
                 toolbox=toolbox,
                 sandbox=sandbox,
-                rungs={name: SimRung(name, self.world, calls) for name in RUNGS},  # type: ignore[misc]
+                rungs={name: SimRung(name, self.world) for name in RUNGS},  # type: ignore[misc]
                 slots=Slots(self.world.max_parallel, asyncio.Semaphore(100)),
                 facts=facts_of(self.workflow, toolbox, by_hand=True),
                 load=lambda ref: _nothing,
@@ -309,7 +309,7 @@ def _edges(view: RunView) -> Mapping[str, frozenset[str]]:
     return {node_id: frozenset(map(str, dependencies(node))) for node_id, node in nodes.items()}
 
 
-def simulate(world: World, driver: type[Driver] = Driver) -> RunResult:
+def simulate(world: World) -> RunResult:
     """Play a world to its end and return the run's record.
 
     Raises:
@@ -317,7 +317,7 @@ def simulate(world: World, driver: type[Driver] = Driver) -> RunResult:
     """
     disk = Disk()
     for crash in (*world.crashes, None):
-        result = _one_life(Process(world, disk, driver), crash)
+        result = _one_life(Process(world, disk), crash)
         if result is not None:
             _check_end(world, disk, result)
             return result
@@ -348,7 +348,14 @@ async def _until(process: Process, crash: float | None) -> RunResult | None:
     rest = [other for other in asyncio.all_tasks() if other is not asyncio.current_task()]
     if rest:
         raise Violation(f"tasks left behind: {rest}")
-    return None if process.journal.dead else task.result()
+    if process.journal.dead:
+        return None
+    try:
+        return task.result()
+    except ExceptionGroup as group:
+        if broken := group.subgroup(Violation):
+            raise Violation(str(broken.exceptions[0])) from group
+        raise
 
 
 def _check_end(world: World, disk: Disk, result: RunResult) -> None:

@@ -46,7 +46,8 @@ def worlds(draw: st.DrawFn) -> World:
 def test_no_promise_is_broken_in_thousands_of_runs_with_crashes(world: World) -> None:
     note(f"simulate({world!r})")
     result = simulate(world)
-    if world.crashes and world.cap_usd is None:
+    lost = sum(node.passes_at is None for node in world.nodes)
+    if world.crashes and world.cap_usd is None and (world.replans >= lost or not world.replans):
         calm = simulate(dataclasses.replace(world, crashes=()))
         assert result.status == calm.status
         assert result.output == calm.output
