@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from planloom.core import events as ev
@@ -43,14 +44,18 @@ class Meter:
             BudgetExceeded: It does not fit; the call was not made.
             ModelError: The model gave no usable reply.
         """
-        left = self._rung.retries
+        tries = 0
         while True:
             try:
                 return await self._once(request)
             except ModelError as exc:
-                if not exc.billed or exc.kind is not FailureKind.TRANSPORT or not left:
+                tries += 1
+                if not self._asks_again(exc, tries):
                     raise
-                left -= 1
+            await self._rung.pause(tries)
+
+    def _asks_again(self, exc: ModelError, tries: int) -> bool:
+        return exc.billed and exc.kind is FailureKind.TRANSPORT and tries <= self._rung.retries
 
     async def _once(self, request: Request) -> Reply:
         call = await self._open(request)
@@ -67,16 +72,34 @@ class Meter:
     async def stream(self, request: Request) -> AsyncIterator[str | Reply]:
         """Make one call whose text arrives in pieces; the last item is the whole reply.
 
+        A reply that was lost before its first piece is asked for again, as in `__call__`.
+
         Raises:
             BudgetExceeded: It does not fit; the call was not made.
             ModelError: The stream broke.
         """
+        tries, begun = 0, False
+        while True:
+            try:
+                async with aclosing(self._stream_once(request)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
+                return
+            except ModelError as exc:
+                tries += 1
+                if begun or not self._asks_again(exc, tries):
+                    raise
+            await self._rung.pause(tries)
+
+    async def _stream_once(self, request: Request) -> AsyncGenerator[str | Reply]:
         call = await self._open(request)
         try:
-            async for piece in self._rung.stream(request):
-                if isinstance(piece, Reply):
-                    self._settle(call, piece)
-                yield piece
+            async with aclosing(self._rung.stream(request)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Reply):
+                        self._settle(call, piece)
+                    yield piece
         except ModelError as exc:
             self._fail(call, exc)
             raise

@@ -34,7 +34,7 @@ class FunctionWire:
             answer = await self._function(request)
         if isinstance(answer, Reply):
             return answer
-        if not isinstance(answer, str):
+        if not isinstance(answer, str):  # pyright: ignore[reportUnnecessaryIsInstance] - it is somebody else's function
             kind = type(answer).__name__
             raise Fault(FailureKind.UNPARSEABLE, f"{self._name} returned a {kind}; expected a Reply or a text")
         usage = Usage(input_tokens=estimate(size_bytes(request)), output_tokens=estimate(len(answer.encode())), calls=1)

@@ -193,3 +193,17 @@ async def test_a_dead_provider_costs_forty_nodes_a_few_tries_and_not_forty_times
     assert tries <= 8 + 4, "each of 40 nodes would have made 4 tries"
     assert dead.connections <= tries + 1, "the circuit stays open over runs; a slow machine sees one probe"
     assert len(live.hits) == 80
+
+
+async def test_a_plan_lost_before_its_first_word_is_asked_for_again(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    plan = '{"nodes": [{"id": "a", "code": "1"}], "output": "${nodes.a.output}"}'
+    whole = Kit.sse(Kit.delta(content=plan), Kit.delta("stop"), "[DONE]")
+    async with (
+        Kit.provider(abort, whole) as provider,
+        Engine(journal=tmp_path / "j.db", base_url=provider.url) as engine,
+    ):
+        result = await engine.run(make_workflow("ladder: [mini]\nplanner: {model: big}\n"))
+    assert (result.status, result.output) == ("done", 1), result.error
+    assert len(provider.hits) == 2
