@@ -26,6 +26,7 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
     (ev.PlanReady(at=1.0, plan=PLAN, purpose="plan"), "plan-ready purpose=plan version=2 nodes=1"),
     (
         ev.PlanRejected(at=1.0, purpose="plan", findings=(FINDING,)),
+        ev.ReplanFailed(at=1.0, failed=(NodeId("a"),), reason="no patch"),
         'plan-rejected purpose=plan findings="cycle: a: a waits for a"',
     ),
     (ev.NodeExpanded(at=1.0, node_id=A, elements=3), "node-expanded node=a elements=3"),

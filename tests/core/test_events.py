@@ -69,6 +69,7 @@ EVENTS: list[ev.AnyEvent] = [
     ev.NodePlanned(node=NODE),
     ev.PlanReady(plan=PLAN, purpose="repair", warnings=(FINDING,)),
     ev.PlanRejected(purpose="plan", findings=(FINDING, Finding(code="cycle", message="a -> a"))),
+    ev.ReplanFailed(failed=(A,), reason="no patch"),
     ev.NodeExpanded(node_id=A, elements=0),
     ev.AttemptStarted(node_id=A, attempt=1, rung="", plan_version=1, input_digest="d", samples=3),
     ev.CallStarted(
