@@ -26,9 +26,9 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
     (ev.PlanReady(at=1.0, plan=PLAN, purpose="plan"), "plan-ready purpose=plan version=2 nodes=1"),
     (
         ev.PlanRejected(at=1.0, purpose="plan", findings=(FINDING,)),
-        ev.ReplanFailed(at=1.0, failed=(NodeId("a"),), reason="no patch"),
         'plan-rejected purpose=plan findings="cycle: a: a waits for a"',
     ),
+    (ev.ReplanFailed(at=1.0, failed=(A,), reason="no patch"), 'replan-failed failed=a reason="no patch"'),
     (ev.NodeExpanded(at=1.0, node_id=A, elements=3), "node-expanded node=a elements=3"),
     (
         ev.AttemptStarted(at=1.0, node_id=A, attempt=2, rung="mini", plan_version=1, input_digest="d", samples=3),
