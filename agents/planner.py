@@ -19,6 +19,10 @@ from planloom.models.base import Message, Reply, Request, StreamingModel
 from planloom.models.text import extract_json
 
 _NODES = re.compile(r'(?<!\\)"nodes"\s*:\s*\[')
+_NODES_WIDTH = 64
+"""Characters that `"nodes": [` may be spread over."""
+_MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]|"', re.DOTALL)
+"""Whole strings, whose braces do not count; braces; or a quote whose string has not ended yet."""
 _OBJECT = re.compile(r"[\s,]*\{")
 _RESULT_CHARS = 1500
 _NODE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -60,31 +64,45 @@ class PlanScanner:
 
     def __init__(self) -> None:
         self._text = ""
-        self._position: int | None = None
+        self._begin: int | None = None
+        """Where the next object starts, or the blank before it."""
+        self._seen = 0
+        """Up to where braces have been counted."""
+        self._depth = 0
+        self._in_string = False
         self._decoder = JSONDecoder()
 
     def feed(self, piece: str) -> Iterator[JsonObject]:
         """Take the next piece of text; yield the node objects that it completes."""
-        self._text += piece
-        if self._position is None:
-            start = _NODES.search(self._text)
+        before, self._text = len(self._text), self._text + piece
+        if self._begin is None:
+            start = _NODES.search(self._text, max(0, before - _NODES_WIDTH))
             if start is None:
                 return
-            self._position = start.end()
-        while "}" in piece and (found := self._next(self._position)) is not None:
-            value, self._position = found
-            yield value
+            self._begin = self._seen = start.end()
+        if self._in_string and '"' not in piece:
+            return
+        self._in_string = False
+        for mark in _MARKS.finditer(self._text, self._seen):
+            if mark[0] == '"':
+                self._in_string = True
+                return
+            self._depth += {"{": 1, "}": -1}.get(mark[0], 0)
+            self._seen = mark.end()
+            if mark[0] == "}" and self._depth == 0 and (value := self._object(mark.end())) is not None:
+                yield value
 
-    def _next(self, position: int) -> tuple[JsonObject, int] | None:
-        """Return the object that starts here and where it ends; `None` when it is not complete."""
-        start = _OBJECT.match(self._text, position)
+    def _object(self, end: int) -> JsonObject | None:
+        """Return the object that ends here, if what stands before it is only a comma."""
+        begin, self._begin = self._begin or 0, end
+        start = _OBJECT.match(self._text, begin, end)
         if start is None:
             return None
         try:
-            value, end = self._decoder.raw_decode(self._text, start.end() - 1)
+            value, _ = self._decoder.raw_decode(self._text, start.end() - 1)
         except (ValueError, RecursionError):
             return None
-        return cast(JsonObject, value), end
+        return cast(JsonObject, value)
 
 
 async def make_plan(assignment: Assignment, model: StreamingModel) -> AsyncIterator[Planned]:

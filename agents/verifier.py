@@ -175,8 +175,11 @@ def check_regex(check: RegexCheck, claim: Claim) -> Evidence:
     """Look for a pattern in the text at a path of the output."""
     name = f"regex: {check.pattern}"
     try:
-        text = as_text(walk(claim.output, read_path(check.path), check.path))
+        value = walk(claim.output, read_path(check.path), check.path)
     except RefError as exc:
         return Evidence(check=name, passed=False, expected=f"text at {check.path}", found=str(exc))
+    text = as_text(value)
+    if value is None:
+        return Evidence(check=name, passed=False, expected=f"text at {check.path}", found="null", where=check.path)
     passed = has_match(check.pattern, text)
     return Evidence(check=name, passed=passed, expected=check.pattern, found=text[:300], where=check.path)

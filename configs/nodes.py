@@ -206,6 +206,10 @@ def to_nodes(specs: Mapping[str, NodeSpec]) -> dict[NodeId, Node]:
     return {NodeId(node_id): spec.to_node(node_id) for node_id, spec in specs.items()}
 
 
+_KEEP_EMPTY = ("output", "map")
+"""Keys whose empty value says something: any result, no element."""
+
+
 def node_json(node: Node) -> JsonObject:
     """Return a node as it would be written in YAML, with its `id`; what has its default is left out."""
     written: JsonObject = {
@@ -225,10 +229,14 @@ def node_json(node: Node) -> JsonObject:
         "effect": node.effect if node.effect != "pure" else None,
         "model": node.model,
         "timeout": node.timeout_s,
+        "max_calls": node.max_calls if node.max_calls != 12 else None,
         "budget_usd": node.max_cost_usd,
         "approve": node.approve or None,
     }
-    return {key: value for key, value in written.items() if value not in (None, "", [], {})}
+    empty: tuple[Json, ...] = (None, "", [], {})
+    return {
+        key: value for key, value in written.items() if (key in _KEEP_EMPTY and value is not None) or value not in empty
+    }
 
 
 def _grant_json(grant: Grant) -> Json:

@@ -9,6 +9,8 @@ from pydantic import JsonValue
 Json: TypeAlias = JsonValue
 JsonObject: TypeAlias = dict[str, JsonValue]
 
+MAX_DEPTH = 64
+
 
 def canonical(value: object) -> str:
     """Write `value` so that equal values give equal text: sorted keys, no spaces, no NaN.
@@ -29,13 +31,31 @@ def clean(value: Json) -> Json:
     """Return `value` as it can be written: half of a surrogate pair, which UTF-8 cannot say, becomes U+FFFD.
 
     Raises:
-        ValueError: The value holds NaN or an infinity.
+        ValueError: The value holds NaN or an infinity, or is nested too deeply.
     """
+    if is_too_deep(value):
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     try:
         canonical(value).encode()
     except UnicodeEncodeError:
         return _mended(value)
     return value
+
+
+def is_too_deep(value: Json) -> bool:
+    """Tell whether a value is nested more than `MAX_DEPTH` deep: more than readers of JSON agree on."""
+    layer: list[Json] = [value]
+    for _ in range(MAX_DEPTH):
+        inside: list[Json] = []
+        for item in layer:
+            if isinstance(item, dict):
+                inside += item.values()
+            elif isinstance(item, list):
+                inside += item
+        if not inside:
+            return False
+        layer = inside
+    return True
 
 
 def _mended(value: Json) -> Json:

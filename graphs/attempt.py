@@ -11,7 +11,7 @@ from planloom.agents.worker import Task, schema_evidence, work
 from planloom.core import events as ev
 from planloom.core.check import Agree
 from planloom.core.errors import BudgetExceeded, ModelError, ToolError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Done, Failed, FailureKind, Outcome
 from planloom.core.plan import Grant, Node, NodeId
 from planloom.graphs.consensus import sample_until_agreed
@@ -125,6 +125,10 @@ class Attempts:
 
     def _fit(self, job: Job, value: Json) -> Outcome:
         """Check what a tool or code returned against the node's schema."""
+        try:
+            value = clean(value)
+        except ValueError as exc:
+            return Failed(kind=FailureKind.SCHEMA, message=f"the result cannot be kept: {exc}")
         problems = schema_evidence(value, job.node.output) if job.node.output is not None else []
         if not problems:
             return Done(output=value)

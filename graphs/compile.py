@@ -102,7 +102,7 @@ def _lint_edges(nodes: Mapping[NodeId, Node], deps: Mapping[NodeId, frozenset[No
         for index, need in enumerate(node.needs):
             if need not in nodes:
                 yield _unknown_node(need, nodes, node.id, f"needs[{index}]")
-        for missing in deps[node.id] - named - set(node.needs) - set(nodes):
+        for missing in deps[node.id] - named - set(node.needs) - nodes.keys():
             yield _unknown_node(missing, nodes, node.id, "when")
 
 
@@ -174,7 +174,7 @@ def _lint_output(nodes: Mapping[NodeId, Node], output: Json, facts: Facts) -> It
 
 def _lint_cycle(nodes: Mapping[NodeId, Node], deps: Mapping[NodeId, frozenset[NodeId]]) -> Iterator[Finding]:
     try:
-        TopologicalSorter({node_id: deps[node_id] & set(nodes) for node_id in nodes}).prepare()
+        TopologicalSorter({node_id: deps[node_id] & nodes.keys() for node_id in nodes}).prepare()
     except CycleError as exc:
         ring = [NodeId(str(node_id)) for node_id in reversed(exc.args[1])]
         message = f"these nodes wait for each other: {' -> '.join(ring)}"
