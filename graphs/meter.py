@@ -125,7 +125,10 @@ class Meter:
         )
         call = _Call(event, reserved, time.monotonic())
         try:
-            await self._log.commit(event)
+            if self._ledger.capped:
+                await self._log.commit(event)  # a crash must find the reservation
+            else:
+                self._log.note(event)
         except BaseException:
             self._abandon(call)
             raise

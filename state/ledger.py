@@ -47,9 +47,9 @@ class Ledger:
         self._freed: asyncio.Event = parent._freed if parent else asyncio.Event()
 
     @property
-    def capped_usd(self) -> bool:
-        """Whether a money cap applies here or above."""
-        return self.caps.usd is not None or (self.parent is not None and self.parent.capped_usd)
+    def capped(self) -> bool:
+        """Whether any cap applies here or above."""
+        return self.caps != Caps() or (self.parent is not None and self.parent.capped)
 
     async def reserve(self, amount: Amount) -> None:
         """Set `amount` aside, waiting for calls under way when they may free enough.

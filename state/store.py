@@ -98,6 +98,8 @@ class Store:
         self._outage_s = outage_s
         self._engine: Engine | None = None
         self._connection: Connection | None = None
+        self._sync: bool | None = None
+        """Whether the connection waits for the disk itself; `None` when it has not been told."""
 
     @property
     def name(self) -> str:
@@ -151,8 +153,10 @@ class Store:
 
     def close(self) -> None:
         """Disconnect."""
-        if self._engine is not None:
+        if self._connection is not None:
+            self._connection.close()
             self._connection = None
+        if self._engine is not None:
             self._engine.dispose()
 
     def query(self, statement: Executable) -> Sequence[Row[tuple[object, ...]]]:
@@ -250,12 +254,18 @@ class Store:
     def _once(self, work: Callable[[Connection], T], *, sync: bool) -> T:
         if self._engine is None:
             raise JournalError(f"journal {self.name}: it is not open")
-        with self._engine.connect() as connection:
-            if self._is_sqlite:
-                level = "FULL" if sync else "NORMAL"
-                connection.connection.driver_connection.execute(f"PRAGMA synchronous={level}")  # type: ignore[union-attr]
-            with connection.begin():
-                return work(connection)
+        if self._connection is None:
+            self._connection, self._sync = self._engine.connect(), None
+        try:
+            if self._is_sqlite and sync is not self._sync:
+                _set_sync(self._connection, sync=sync)
+                self._sync = sync
+            with self._connection.begin():
+                return work(self._connection)
+        except DBAPIError:
+            self._connection.close()
+            self._connection = None
+            raise
 
     def _gone(self, exc: DBAPIError) -> bool:
         """Tell whether the database went away, in contrast to refusing what was asked."""
@@ -268,6 +278,11 @@ def _wal(connection: object, _: object) -> None:
     """Prepare a SQLite connection: write-ahead log, and transactions begun by us."""
     connection.isolation_level = None  # type: ignore[attr-defined]
     connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
+
+
+def _set_sync(connection: Connection, *, sync: bool) -> None:
+    level = "FULL" if sync else "NORMAL"
+    connection.connection.driver_connection.execute(f"PRAGMA synchronous={level}")  # type: ignore[union-attr]
 
 
 def _begin(connection: Connection) -> None:

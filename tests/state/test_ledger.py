@@ -214,5 +214,5 @@ def test_what_an_earlier_process_spent_is_booked_all_the_way_up() -> None:
     node = Ledger(Caps(), parent=run)
     node.book(Amount.of(Usage(input_tokens=3, output_tokens=4, calls=2), 0.25))
     assert held(run, node) == [(0.25, 7, 2), (0.25, 7, 2)]
-    assert node.capped_usd
-    assert not Ledger(Caps(tokens=1)).capped_usd
+    assert node.capped
+    assert not Ledger(Caps()).capped
