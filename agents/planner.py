@@ -12,7 +12,7 @@ from planloom.configs.nodes import NodeSpec
 from planloom.configs.plain import plain
 from planloom.configs.validate import check
 from planloom.core.errors import PlanError
-from planloom.core.json import Json, JsonObject, clean
+from planloom.core.json import Json, JsonObject, clean, is_too_deep
 from planloom.core.outcome import Failed
 from planloom.core.plan import Finding, Node, NodeId, PlanPatch
 from planloom.models.base import Message, Reply, Request, StreamingModel
@@ -102,7 +102,7 @@ class PlanScanner:
             value, _ = self._decoder.raw_decode(self._text, start.end() - 1)
         except (ValueError, RecursionError):
             return None
-        return cast(JsonObject, value)
+        return None if is_too_deep(value) else cast(JsonObject, value)
 
 
 async def make_plan(assignment: Assignment, model: StreamingModel) -> AsyncIterator[Planned]:

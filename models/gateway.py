@@ -142,7 +142,7 @@ class Gateway:
         where = REHEARSAL_URL if script is not None else url
 
         async def open_wire() -> Wire:
-            key = "rehearsal" if script is not None else self._key(name, spec, url)
+            key = "none" if script is not None else self._key(name, spec, url)
             client = await self._client(script)
             from planloom.models.openai import Endpoint, OpenAIWire
 

@@ -72,7 +72,7 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
         {"role": asked.role, "node": asked.node, "attempt": asked.attempt, "model": asked.model, "body": body}
     )
     try:
-        line = stage.answer(asked)
+        line = stage.answer(asked).under(_cap(body))
     except Unscripted as exc:
         return _error(400, str(exc), "unscripted")
     rule = line.rule
@@ -89,6 +89,11 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
         usage = isinstance(options, dict) and options.get("include_usage") is True
         return _Pieces(200, _EVENTS, _events(writer, rule, usage=usage), whole=not rule.reset)
     return await _whole(writer, rule)
+
+
+def _cap(body: JsonObject) -> int | None:
+    caps = (body.get(key) for key in ("max_completion_tokens", "max_tokens", "max_output_tokens"))
+    return next((cap for cap in caps if isinstance(cap, int)), None)
 
 
 def _error(status: int, message: str, code: str | None, headers: dict[str, str] | None = None) -> Response:

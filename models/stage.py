@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planloom.core.json import Json, JsonObject
 from planloom.models.base import wire_name
@@ -26,6 +26,17 @@ class Line:
     calls: tuple[tuple[str, str], ...]
     input_tokens: int
     output_tokens: int
+    capped: bool = False
+    """The text stopped at the output cap that the request set."""
+
+    def under(self, cap: int | None) -> "Line":
+        """Return the line as a server sends it that honours the request's cap of output tokens, at 4 characters each.
+
+        A rule that states its own usage is left as it is.
+        """
+        if cap is None or self.output_tokens <= cap or self.calls or self.rule.usage.output is not None:
+            return self
+        return replace(self, text=self.text[: cap * 4], output_tokens=cap, capped=True)
 
 
 class Stage:

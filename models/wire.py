@@ -88,7 +88,7 @@ class Writer:
     @property
     def finish(self) -> str:
         """Chat's finish_reason."""
-        if self.line.rule.cut:
+        if self.line.rule.cut or self.line.capped:
             return "length"
         return "tool_calls" if self.line.calls else "stop"
 
@@ -150,7 +150,7 @@ class ResponsesWriter(Writer):
 
     def body(self) -> JsonObject:
         """The whole reply."""
-        status = "incomplete" if self.line.rule.cut else "completed"
+        status = "incomplete" if self.finish == "length" else "completed"
         output: list[Json] = [self._message(status)] if self.text or not self.calls else []
         output += [self._call(*call) for call in self.calls]
         return self._response(status, output, self._usage())

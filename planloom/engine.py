@@ -315,7 +315,9 @@ class Engine:
 
     async def _walk(self, shell: Shell, log: RunLog, parts: "_Parts", inputs: JsonObject) -> None:
         workflow, spec = parts.workflow, parts.workflow.spec
-        async with parts.toolbox as toolbox:
+        async with AsyncExitStack() as stack:
+            with _at_lines_of(workflow):
+                toolbox = await stack.enter_async_context(parts.toolbox)
             run = Run(
                 workflow=workflow,
                 inputs=inputs,

@@ -6,9 +6,11 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError, create_model
@@ -181,7 +183,7 @@ class FunctionSource:
             value = await self._run(given)
         except ToolError:
             raise
-        except Exception as exc:  # whatever a user's function raises is its answer
+        except (Exception, SystemExit) as exc:  # whatever a user's function raises is its answer
             raise ToolError(self._name, f"{type(exc).__name__}: {exc}"[:4000]) from exc
         try:
             return _JSON.validate_python(to_jsonable_python(value, inf_nan_mode="null"))
@@ -201,8 +203,30 @@ class FunctionSource:
     async def _run(self, given: Mapping[str, object]) -> object:
         if inspect.iscoroutinefunction(self._function):
             return await self._function(**given)
-        value = await asyncio.to_thread(self._function, **given)
+        value = await _in_thread(self._function, given)
         return await value if inspect.isawaitable(value) else value
+
+
+async def _in_thread(function: Callable[..., object], given: Mapping[str, object]) -> object:
+    """Run a sync function in a thread of its own; one that never ends holds up neither others nor the exit."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[object] = loop.create_future()
+
+    def tell(settle: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is gone: nobody waits any more
+            loop.call_soon_threadsafe(lambda: None if done.done() else settle())
+
+    def work() -> None:
+        try:
+            value = function(**given)
+        except BaseException as exc:
+            error = RuntimeError(str(exc)) if isinstance(exc, StopIteration) else exc
+            tell(lambda: done.set_exception(error))
+        else:
+            tell(lambda: done.set_result(value))
+
+    Thread(target=copy_context().run, args=(work,), name=f"tool {function!r}"[:60], daemon=True).start()
+    return await done
 
 
 def _arguments(function: Callable[..., object]) -> type[BaseModel]:
