@@ -6,9 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from support import MakeWorkflow
+
 from planloom.core.errors import ConfigError
 from planloom.engine import Engine
-from support import MakeWorkflow
 
 
 def leaves() -> str:
