@@ -121,7 +121,7 @@ class NodeSpec(Part):
     """One node. It asks a model (`goal`), calls a tool (`tool`) or runs code (`code`)."""
 
     goal: str = ""
-    """What to achieve, for a worker that sees nothing else; `${...}` is filled in."""
+    """What to achieve, for a worker that sees nothing else; `${...}` is filled in. Beside `tool` or `code`, a label."""
     with_: dict[Variable, JsonValue] = Field(default={}, validation_alias="with", serialization_alias="with")
     """Named inputs: literals and `${inputs.x}`, `${nodes.ID.output.PATH}`. Edges are derived from these."""
     needs: tuple[str, ...] = ()

@@ -140,7 +140,7 @@ class ToolSpec(Spec):
     sql: SqlSpec | str | None = None
     """A database: `.query`, `.schema`, and with `access: write` also `.execute`."""
     ref: FunctionRef | None = None
-    """A Python function with type hints, `package.module:function`."""
+    """A Python function with type hints, `package.module:function`; a file beside the workflow comes first."""
     access: Literal["read", "write"] = "read"
     """What files and sql may do."""
     effect: Literal["pure", "read", "write"] | None = None

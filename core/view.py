@@ -276,6 +276,7 @@ class RunView:
         self.open_calls.pop(event.call_id, None)
         self.usage += event.usage
         self.cost_usd += event.cost_usd
+        self.rehearsal = self.rehearsal or event.model.startswith("rehearsal/")
         if attempt := self._attempt(event.node_id, event.attempt):
             attempt.usage += event.usage
             attempt.cost_usd += event.cost_usd

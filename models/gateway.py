@@ -174,7 +174,8 @@ class Gateway:
         key = self._env.get(spec.api_key_env, "").strip()
         if not key and url.startswith("https://api.openai.com"):
             text = f"the environment variable {spec.api_key_env} is not set; it must hold the API key"
-            raise _wrong(f"models.{name}.api_key_env", f"{text} (or set base_url to a server of your own)")
+            other = "name a server of your own with base_url, OPENAI_BASE_URL or --base-url, or use --rehearsal SCRIPT"
+            raise _wrong(f"models.{name}.api_key_env", f"{text} (or {other})")
         return key or "none"
 
     async def _client(self, script: Script | None) -> "httpx2.AsyncClient":

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -55,12 +56,14 @@ def rehearsal_app(script: Script) -> Starlette:
     return app
 
 
-async def serve_rehearsal(script: Script, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Serve a script until cancelled or interrupted."""
+async def serve_rehearsal(
+    script: Script, host: str = "127.0.0.1", port: int = 8000, *, listening: socket.socket | None = None
+) -> None:
+    """Serve a script until cancelled or interrupted; a socket that listens already goes before host and port."""
     import uvicorn
 
     config = uvicorn.Config(rehearsal_app(script), host=host, port=port, log_level="warning", lifespan="off")
-    await uvicorn.Server(config).serve()
+    await uvicorn.Server(config).serve(None if listening is None else [listening])
 
 
 async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], api: Api) -> Response:

@@ -31,8 +31,8 @@ from planloom.core import events as ev
 from planloom.core.errors import RunError
 from planloom.core.plan import RunId
 from planloom.state.owner import this_process
-from planloom.state.store import LEASE_S, EventRow, JournalError, Lease, LeaseLost, Store, parse_url
-from planloom.state.tables import events
+from planloom.state.store import LEASE_S, EventRow, JournalError, Lease, LeaseLost, Store, holds, parse_url
+from planloom.state.tables import events, leases
 
 __all__ = ["Journal", "JournalError", "RunSummary"]
 
@@ -50,6 +50,8 @@ class RunSummary:
     ended_at: float | None
     cost_usd: float
     rehearsal: bool
+    live: bool
+    """Whether a process is at work on it; one that is `running` and not live was cut off."""
 
 
 class Journal:
@@ -241,10 +243,20 @@ class Journal:
         last = {str(run_id): (str(kind), str(text)) for run_id, kind, text in self._query(ends.order_by(events.c.seq))}
         sums = select(events.c.run_id, func.sum(events.c.cost_usd)).where(events.c.run_id.in_(ids))
         costs = {str(run_id): float(str(usd)) for run_id, usd in self._query(sums.group_by(events.c.run_id))}
-        return [_summary(i, str(row[1]), last.get(i), costs[i]) for i, row in zip(ids, started, strict=True)]
+        live = self._live(ids)
+        return [
+            _summary(i, str(row[1]), last.get(i), cost_usd=costs[i], live=i in live)
+            for i, row in zip(ids, started, strict=True)
+        ]
+
+    def _live(self, run_ids: Sequence[str]) -> set[str]:
+        found = select(leases.c.run_id, leases.c.owner, leases.c.expires_at).where(leases.c.run_id.in_(run_ids))
+        return {str(i) for i, owner, expires_at in self._query(found) if holds(str(owner), float(str(expires_at)))}
 
 
-def _summary(run_id: str, started_json: str, last: tuple[str, str] | None, cost_usd: float) -> RunSummary:
+def _summary(
+    run_id: str, started_json: str, last: tuple[str, str] | None, *, cost_usd: float, live: bool
+) -> RunSummary:
     try:
         started = ev.decode("RunStarted", started_json)
         ended = ev.decode(*last) if last else None
@@ -261,4 +273,5 @@ def _summary(run_id: str, started_json: str, last: tuple[str, str] | None, cost_
         ended_at=ended.at if isinstance(ended, ev.RunEnded) else None,
         cost_usd=cost_usd,
         rehearsal=started.rehearsal,
+        live=live,
     )

@@ -39,6 +39,10 @@ class JournalError(PlanloomError):
     """The journal cannot be read or written: disk full, not a journal, database gone, or the run has another owner."""
 
 
+class JournalUnusable(JournalError):
+    """No journal can be opened at the place that was given."""
+
+
 class LeaseLost(JournalError):
     """Another process has taken the run over; this one may not write it any more."""
 
@@ -70,19 +74,24 @@ def parse_url(place: str) -> URL:
     """Return the database that `place` names: a URL, a path, or `:memory:`.
 
     Raises:
-        JournalError: It is a URL of a kind that is not supported.
+        JournalUnusable: It is a URL of a kind that is not supported.
     """
     if "://" not in place:
         return URL.create("sqlite", database=place)
     try:
         url = make_url(place)
     except ArgumentError as exc:
-        raise JournalError(f"cannot read the journal's URL: {exc}") from exc
+        raise JournalUnusable(f"cannot read the journal's URL: {exc}") from exc
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite":
         return url
-    raise JournalError(f"journal {url.render_as_string()}: expected sqlite:///FILE or postgresql://...")
+    raise JournalUnusable(f"journal {url.render_as_string()}: expected sqlite:///FILE or postgresql://...")
+
+
+def holds(owner: str, expires_at: float) -> bool:
+    """Tell whether a lease keeps others out: it has an owner, has not run out, and the owner is not known dead."""
+    return owner != "" and expires_at > time.time() and not is_dead(owner)
 
 
 class Store:
@@ -114,14 +123,17 @@ class Store:
         """Connect and bring the tables up to date.
 
         Raises:
-            JournalError: It is not a journal, or cannot be reached.
+            JournalUnusable: It is not a journal, or cannot be reached.
         """
         try:
             self._engine = self._make_engine()
             self._retry(self._migrate)
         except (SQLAlchemyError, OSError, ImportError) as exc:
             self.close()
-            raise JournalError(f"cannot open the journal {self.name}: {_reason(exc)}") from exc
+            raise JournalUnusable(f"cannot open the journal {self.name}: {_reason(exc)}") from exc
+        except JournalError as exc:
+            self.close()
+            raise JournalUnusable(str(exc)) from exc
 
     def _make_engine(self) -> Engine:
         if not self._is_sqlite:
@@ -217,7 +229,7 @@ class Store:
             connection.execute(fresh)
             row = connection.execute(select(leases).where(leases.c.run_id == run_id).with_for_update()).one()
             left_s = row.expires_at - time.time()
-            if row.owner and left_s > 0 and not is_dead(row.owner):
+            if holds(row.owner, row.expires_at):
                 raise RunError(
                     f"run {run_id} is under way elsewhere ({shown(row.owner)}); its lease ends in {left_s:.0f} s"
                 )

@@ -22,10 +22,16 @@ def main(args: Sequence[str] | None = None) -> None:
     except (ConfigError, PlanError, RunError) as exc:
         _leave(str(exc), 2)
     except PlanloomError as exc:
-        _leave(str(exc), 1)
+        _leave(str(exc), _code(exc))
     except OSError as exc:
         name = f"{exc.filename}: " if exc.filename else ""
         _leave(f"{name}{exc.strerror or exc}", 1)
+
+
+def _code(error: PlanloomError) -> int:
+    from planloom.state.store import JournalUnusable
+
+    return 2 if isinstance(error, JournalUnusable) else 1
 
 
 def _leave(message: str, code: int) -> None:

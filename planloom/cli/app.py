@@ -17,7 +17,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_EXIT_CODES = "Exit codes: 0 done, 1 failed or partial, 2 bad input, 3 waiting for a human, 130 interrupted."
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed or partial, 2 bad input, 3 waiting for a human, 130 interrupted, 143 terminated."
+)
 
 
 class YesNo(StrEnum):
@@ -77,6 +79,8 @@ def run(
         raise typer.BadParameter("name a workflow, or give a --task", param_hint="WORKFLOW")
     from planloom.cli import given as read
 
+    read.check_base_url(base_url)
+    read.check_output(output)
     loaded = read.load_workflow(workflow)
     script = read.find_script(rehearsal)
     values = read.read_inputs(loaded, task=task, pairs=given or (), file=inputs)
@@ -90,7 +94,7 @@ def run(
         rehearsal=script,
         journal=journal,
     )
-    raise typer.Exit(asyncio.run(running.start(loaded, values, wishes)))
+    raise typer.Exit(asyncio.run(running.until_terminated(running.start(loaded, values, wishes))))
 
 
 @app.command(epilog=_EXIT_CODES)
@@ -113,6 +117,8 @@ def resume(
     from planloom.cli import given as read
     from planloom.cli import running
 
+    read.check_base_url(base_url)
+    read.check_output(output)
     answers = read.read_approvals(approve or (), reject or ())
     script = read.find_script(rehearsal)
     wishes = running.Wishes(
@@ -122,7 +128,7 @@ def resume(
         rehearsal=script,
         journal=journal,
     )
-    raise typer.Exit(asyncio.run(running.take_up(run_id, answers, wishes)))
+    raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(run_id, answers, wishes))))
 
 
 @app.command()
@@ -155,7 +161,9 @@ def graph(
 ) -> None:
     """Draw a plan; a run's nodes are coloured by their state."""
     from planloom.cli import checking, draw
+    from planloom.cli.given import check_output
 
+    check_output(output)
     picture = checking.picture(target, journal)
     match style:
         case Format.MERMAID:
@@ -197,8 +205,10 @@ def schema(output: opt.Output = None) -> None:
     """Print the JSON Schema of workflow files, for editors."""
     import json
 
+    from planloom.cli.given import check_output
     from planloom.configs.schema import workflow_schema
 
+    check_output(output)
     _write(json.dumps(workflow_schema(), indent=2, ensure_ascii=False), output)
 
 

@@ -148,10 +148,11 @@ def _models(spec: WorkflowSpec) -> RenderableType:
     for name in ("models", "", "in $/M", "out $/M", "at once", "planner"):
         grid.add_column(name, justify="right" if "$" in name else "left")
     rungs = [name for name in spec.rungs if name in spec.models]
+    planner = spec.planner_rung if spec.auto or spec.planner.model else None
     for name in dict.fromkeys(chain(rungs, spec.models)):
         rung = spec.models[name]
         step = f"{rungs.index(name) + 1}. {name}" if name in rungs else f"   {name}"
-        mark = "plans" if name == spec.planner_rung else ""
+        mark = "plans" if name == planner else ""
         grid.add_row(Text(step, "magenta"), Text(rung.model), *_price(rung), str(rung.max_parallel), mark)
     return grid
 

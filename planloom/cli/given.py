@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from planloom.configs.load import Workflow, shipped_names
 from planloom.core.errors import ConfigError, Problem
@@ -97,6 +98,36 @@ def _from_file(file: Path) -> JsonObject:
     if not isinstance(value, dict):
         raise ConfigError(file, [Problem(f"expected a JSON object, found {json.dumps(value)[:40]}")])
     return value
+
+
+def check_output(path: Path | None) -> None:
+    """Check that a file can stand at `path`; `None` is no file.
+
+    Raises:
+        ConfigError: It is a folder, or its folder is not there.
+    """
+    if path is None:
+        return
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise ConfigError(path, [Problem("expected a file in a folder that exists", "--output")])
+
+
+def check_base_url(url: str | None) -> None:
+    """Check that models can be asked at `url`; `None` is no server.
+
+    Raises:
+        ConfigError: It is no http or https URL with a host.
+    """
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        good = False
+    if not good:
+        wanted = "expected http://HOST... or https://HOST..."
+        raise ConfigError("command line", [Problem(f"{wanted}, found {url[:80]!r}", "--base-url")])
 
 
 def read_approvals(approve: Iterable[str], reject: Iterable[str]) -> Mapping[str, bool]:

@@ -13,7 +13,18 @@ from rich.text import Text
 
 from planloom.cli.rails import MARK, rails
 from planloom.cli.rows import Row, Table, base_of, table
-from planloom.cli.words import ACTION_MARKS, COLOURS, ICONS, STATUS_COLOURS, one_line, plural, seconds, tokens, usd
+from planloom.cli.words import (
+    ACTION_MARKS,
+    COLOURS,
+    ICONS,
+    INTERRUPTED,
+    STATUS_COLOURS,
+    one_line,
+    plural,
+    seconds,
+    tokens,
+    usd,
+)
 from planloom.core.result import DecisionRecord, NodeState, PendingApproval
 from planloom.core.view import RunView
 
@@ -43,10 +54,11 @@ def _waits(item: PendingApproval) -> str:
     return f"{item.node_id or 'the plan'} waits for a human: {one_line(item.reason)}"
 
 
-def heading(view: RunView) -> Text:
-    """Name, run id, state, and the badge of a rehearsal."""
+def heading(view: RunView, *, live: bool = True) -> Text:
+    """Name, run id, state, and the badge of a rehearsal; a run that is not `live` was cut off."""
+    status = view.status if live else INTERRUPTED
     line = Text.assemble((view.name or "run", "bold"), " ", (view.run_id, "bright_black"), " ")
-    line.append(view.status, STATUS_COLOURS.get(view.status, ""))
+    line.append(status, STATUS_COLOURS[status])
     if view.plan and view.plan.version > 1:
         line.append(f" plan v{view.plan.version}", "magenta")
     if view.rehearsal:

@@ -20,10 +20,12 @@ def planned(view: RunView) -> dict[NodeId, Node]:
 
 
 def goal_of(node: Node) -> str:
-    """What a node is for, in words: its goal, or what it calls or runs."""
+    """What a node is for, in words: its goal, or that it calls a tool or runs code."""
     if node.goal:
         return node.goal
-    return f"calls {node.tool}" if node.tool else (node.code or "").strip().partition("\n")[0]
+    if node.tool:
+        return f"calls {node.tool}"
+    return "runs code" if node.code else ""
 
 
 def edges_of(nodes: Mapping[NodeId, Node]) -> dict[NodeId, frozenset[NodeId]]:

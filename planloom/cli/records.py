@@ -11,10 +11,14 @@ from rich.text import Text
 
 from planloom.cli.lines import line
 from planloom.cli.report import record
-from planloom.cli.words import STATUS_COLOURS, console, one_line, seconds, usd
+from planloom.cli.words import INTERRUPTED, STATUS_COLOURS, console, one_line, seconds, usd
 from planloom.core import events as ev
 from planloom.core.view import RunView
 from planloom.engine import Engine
+from planloom.state.journal import RunSummary
+
+_NEWEST = 10_000
+"""A run that a process is at work on is among this many newest ones."""
 
 
 async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool) -> None:
@@ -25,15 +29,24 @@ async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool)
     """
     async with Engine(journal=journal) as engine:
         history = await engine.history(run_id)
-    view = RunView(history)
+        view = RunView(history)
+        live = view.status != "running" or await _is_live(engine, view.run_id)
     if events:
         for event in history:
             typer.echo(_event_json(event) if as_json else line(event, view.started_at))
     elif as_json:
         typer.echo(json.dumps(view.result().as_json(), ensure_ascii=False))
     else:
+        if not live:
+            for node in view.nodes.values():
+                node.interrupt(history[-1].at)
         screen = console()
-        screen.print(record(view, view.ended_at or time.time(), screen.width))
+        now = view.ended_at or (time.time() if live else history[-1].at)
+        screen.print(record(view, now, screen.width, live=live))
+
+
+async def _is_live(engine: Engine, run_id: str) -> bool:
+    return any(run.run_id == run_id and run.live for run in await engine.runs(_NEWEST))
 
 
 def _event_json(event: ev.AnyEvent) -> str:
@@ -57,13 +70,18 @@ async def runs(limit: int, journal: str | None, *, as_json: bool) -> None:
     for run in found:
         grid.add_row(
             Text(run.run_id),
-            Text(run.status, STATUS_COLOURS[run.status]),
+            _status(run),
             _moment(run.started_at),
             seconds(run.ended_at - run.started_at) if run.ended_at is not None else "",
             usd(run.cost_usd),
             Text(one_line(run.name)).append(" REHEARSAL" if run.rehearsal else "", "yellow"),
         )
     console().print(grid)
+
+
+def _status(run: RunSummary) -> Text:
+    status = run.status if run.live or run.status != "running" else INTERRUPTED
+    return Text(status, STATUS_COLOURS[status])
 
 
 def _moment(at: float) -> str:

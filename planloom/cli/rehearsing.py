@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import socket
 from pathlib import Path
 
 import typer
@@ -11,6 +13,7 @@ from rich.text import Text
 
 from planloom.cli.given import find_script
 from planloom.cli.words import compact, console, one_line, seconds
+from planloom.core.errors import ConfigError, Problem
 from planloom.models.script import Rule, Script, load_script
 
 
@@ -18,7 +21,7 @@ def rehearse(path: Path, *, serve: bool, host: str, port: int) -> None:
     """List the rules of a script, or serve it until interrupted.
 
     Raises:
-        ConfigError: The file is not a script.
+        ConfigError: The file is not a script, or nothing can listen at that host and port.
     """
     path = find_script(path) or path
     script = load_script(path)
@@ -28,9 +31,19 @@ def rehearse(path: Path, *, serve: bool, host: str, port: int) -> None:
         return
     from planloom.models.rehearsal import serve_rehearsal
 
-    typer.echo(f"rehearsing {path} on http://{host}:{port}/v1, no model is asked; stop with Ctrl-C")
-    typer.echo(f"use it: OPENAI_API_KEY=none planloom run WORKFLOW --base-url http://{host}:{port}/v1")
-    asyncio.run(serve_rehearsal(script, host, port))
+    with _listening(host, port) as listening:
+        typer.echo(f"rehearsing {path} on http://{host}:{port}/v1, no model is asked; stop with Ctrl-C")
+        typer.echo(f"use it: OPENAI_API_KEY=none planloom run WORKFLOW --base-url http://{host}:{port}/v1")
+        asyncio.run(serve_rehearsal(script, host, port, listening=listening))
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as exc:
+        reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror
+        raise ConfigError("command line", [Problem(f"cannot listen on {host}:{port}: {reason}", "--port")]) from exc
 
 
 def rules_table(script: Script) -> RenderableType:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -25,88 +26,122 @@ EXIT_CODES: dict[Status, int] = {
 """Exit code of `run` and `resume` by the run's status."""
 
 
-def summary(view: RunView, now: float) -> RenderableType:
-    """Nodes with their edges, decisions and totals of a run, whole."""
+def summary(view: RunView, now: float, *, live: bool = True) -> RenderableType:
+    """Nodes with their edges, decisions and totals of a run, whole; one that is not `live` was cut off."""
     drawn = table(view, now, removed=True)
-    parts: list[RenderableType] = [heading(view), nodes_grid(drawn, max(3, len(drawn.rows)), now)]
+    parts: list[RenderableType] = [heading(view, live=live), nodes_grid(drawn, max(3, len(drawn.rows)), now)]
     if view.decisions:
         parts.append(decisions(view.decisions, since=view.started_at))
     parts.append(totals(view, now))
     return Group(*parts)
 
 
-def print_result(console: Console, result: RunResult) -> None:
+def print_result(console: Console, view: RunView) -> None:
     """Print the output of a run, or why there is none, and what to do next."""
+    result = view.result()
     if result.output is not None:
         console.print(Text(harmless(pretty(result.output))), soft_wrap=True)
     if result.error:
         console.print(Text(f"{result.status}: {harmless(result.error)}", STATUS_COLOURS[result.status]), soft_wrap=True)
-    for hint in hints(result):
+    for hint in hints(view):
         console.print(Text(hint), soft_wrap=True)
 
 
-def hints(result: RunResult) -> list[str]:
-    """Say how a run that is not done goes on."""
+def hints(view: RunView) -> list[str]:
+    """Say how a run that is not done goes on; `resume` is left out where it could change nothing."""
+    result = view.result()
     if result.status == "waiting":
         return [
             *(f"waits for a human: {item.node_id or 'plan'}: {one_line(item.reason)}" for item in result.pending),
             f"planloom resume {result.run_id} {_answers(result.pending, 'approve')}",
             f"planloom resume {result.run_id} {_answers(result.pending, 'reject')}",
         ]
-    if result.status in ("cancelled", "partial", "failed"):
-        return [f"planloom show {result.run_id}", f"planloom resume {result.run_id}"]
-    return []
+    if result.status not in ("cancelled", "partial", "failed"):
+        return []
+    told = [f"planloom show {result.run_id}"]
+    if result.error.startswith("budget "):
+        return [*told, "the budget is spent: raise the cap in the workflow, then run it anew"]
+    return told if _rejected(view) else [*told, f"planloom resume {result.run_id}"]
+
+
+def _rejected(view: RunView) -> bool:
+    """Tell whether nothing but a human's no keeps the run from going on."""
+    no = {node_id for (node_id, _), answer in view.approvals.items() if not answer.approved}
+    failed = {node_id for node_id, node in view.nodes.items() if node.state == "failed" and base_of(node_id) == node_id}
+    return None in no or (bool(failed) and failed <= {base_of(node_id) for node_id in no if node_id})
 
 
 def _answers(pending: Sequence[PendingApproval], answer: str) -> str:
     return " ".join(f"--{answer} {item.node_id or 'plan'}" for item in pending)
 
 
-def closing(result: RunResult) -> str:
-    """One plain line with what the run came to."""
+def counts(result: RunResult) -> tuple[int, int]:
+    """Count the nodes that are done, and all of them; elements of a map are part of their node."""
     plain = (node for node in result.nodes.values() if base_of(node.id) == node.id)
     states = [node.state for node in plain if node.state != "removed"]
+    return states.count("done"), len(states)
+
+
+def closing(result: RunResult) -> str:
+    """One plain line with what the run came to."""
     badge = " REHEARSAL" if result.rehearsal else ""
     return (
-        f"{result.status}: {states.count('done')}/{len(states)} nodes, {usd(result.cost_usd)}, "
+        f"{result.status}: {'/'.join(map(str, counts(result)))} nodes, {usd(result.cost_usd)}, "
         f"{result.usage.calls} calls, {tokens(result.usage.tokens)} tokens, {seconds(result.seconds)}, "
         f"run {result.run_id}{badge}"
     )
 
 
-def record(view: RunView, now: float, width: int) -> RenderableType:
-    """Everything about a run: summary, time line, every attempt with its evidence, the output."""
+def record(view: RunView, now: float, width: int, *, live: bool = True) -> RenderableType:
+    """Everything about a run: summary, time line, every attempt with its evidence, the output.
+
+    Args:
+        view: The run.
+        now: Seconds since the epoch up to which what still runs is drawn.
+        width: Columns.
+        live: Whether a process is at work on it, if it is `running`; else it was cut off.
+    """
     result = view.result()
-    parts: list[RenderableType] = [summary(view, now), Text(), timeline(view, now, width)]
+    parts: list[RenderableType] = [summary(view, now, live=live), Text(), timeline(view, now, width)]
     if any(node.attempts for node in result.nodes.values()):
-        parts += [Text(), Text("attempts", "bold"), attempts(result.nodes.values())]
+        parts += [Text(), Text("attempts", "bold"), attempts(result.nodes.values(), width)]
     for finding in result.findings:
         parts.append(Text(f"warning: {one_line(finding.text)}", "yellow"))
     if result.output is not None:
         parts += [Text(), Text("output", "bold"), Text(harmless(pretty(result.output)))]
     if result.error:
         parts += [Text(), Text(harmless(result.error), "red")]
-    parts += [Text(hint) for hint in hints(result)]
+    parts += [Text(hint) for hint in hints(view)]
+    if not live:
+        parts.append(Text(f"its process is gone; go on with: planloom resume {view.run_id}"))
     return Group(*parts)
 
 
-def attempts(nodes: Iterable[NodeRecord]) -> RenderableType:
-    """List every attempt: rung, model, time, cost, and what its checks saw."""
-    grid = Grid.grid(padding=(0, 1), expand=True)
-    for column in ("node", "rung", "calls", "cost"):
-        grid.add_column(column, no_wrap=True, overflow="ellipsis", max_width=40)
-    grid.add_column("evidence", ratio=1, overflow="fold")
-    for node in nodes:
-        for attempt in node.attempts:
-            asked = f"{attempt.rung} ({attempt.model})" if attempt.model not in ("", attempt.rung) else attempt.rung
-            grid.add_row(
-                Text(f"  {node.id} #{attempt.attempt}"),
-                Text(asked, "magenta"),
-                Text(_asked(attempt)),
-                Text(usd(attempt.cost_usd) if attempt.cost_usd else ""),
-                _verdict(attempt),
-            )
-    return grid
+def attempts(nodes: Iterable[NodeRecord], width: int) -> RenderableType:
+    """List every attempt in `width` columns: rung, model, calls, cost; below it what its checks saw.
+
+    What does not fit is cut in the models' names first.
+    """
+    listed = [(node, attempt) for node in nodes for attempt in node.attempts]
+    names = [f"{node.id} #{attempt.attempt}" for node, attempt in listed]
+    rungs = [_rung(attempt) for _, attempt in listed]
+    calls = [_asked(attempt) for _, attempt in listed]
+    costs = [usd(attempt.cost_usd) if attempt.cost_usd else "" for _, attempt in listed]
+    widths = [max(map(len, column), default=0) for column in (names, rungs, calls, costs)]
+    widths[0] = min(widths[0], width // 3)
+    widths[1] = max(8, min(widths[1], width - widths[0] - widths[2] - widths[3] - 8))
+    parts: list[RenderableType] = []
+    for index, (_, attempt) in enumerate(listed):
+        cells = [Text(names[index]), Text(rungs[index], "magenta"), Text(calls[index]), Text(costs[index])]
+        for cell, room in zip(cells, widths, strict=True):
+            cell.truncate(room, overflow="ellipsis", pad=True)
+        parts.append(Text("  ").append_text(Text("  ").join(cells)))
+        parts.append(Padding(_verdict(attempt), (0, 0, 0, 6)))
+    return Group(*parts)
+
+
+def _rung(attempt: AttemptRecord) -> str:
+    return f"{attempt.rung} ({attempt.model})" if attempt.model not in ("", attempt.rung) else attempt.rung
 
 
 def _asked(attempt: AttemptRecord) -> str:

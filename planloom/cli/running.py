@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import signal
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,16 +15,17 @@ from rich.console import Console
 
 from planloom.cli.lines import line
 from planloom.cli.live import on_screen
-from planloom.cli.report import EXIT_CODES, closing, print_result, summary
+from planloom.cli.report import EXIT_CODES, closing, counts, print_result, summary
 from planloom.cli.words import pretty
 from planloom.configs.load import Workflow
-from planloom.core.errors import ConfigError, Problem
-from planloom.core.events import AnyEvent
+from planloom.core.events import AnyEvent, RunResumed
 from planloom.core.json import Json
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
 from planloom.engine import Engine
 from planloom.handle import RunHandle
+
+_TERMINATED = 128 + signal.SIGTERM
 
 
 class Show(StrEnum):
@@ -62,42 +64,90 @@ def how_to_show(*, as_json: bool, plain: bool) -> Show:
 
 async def start(workflow: Workflow, inputs: Mapping[str, Json], wishes: Wishes) -> int:
     """Run a workflow to its end and return the exit code."""
-    _check_target(wishes.output)
     async with wishes.engine() as engine:
         handle = await engine.submit(workflow, inputs)
-        return await _to_the_end(engine, handle, wishes)
+        result = await _watch(handle, wishes.show)
+        return await _to_the_end(engine, handle, result, wishes)
 
 
 async def take_up(run_id: str, approvals: Mapping[str, bool], wishes: Wishes) -> int:
     """Resume a run and return the exit code."""
-    _check_target(wishes.output)
     async with wishes.engine() as engine:
-        handle = await engine.reopen(run_id, approvals)
-        return await _to_the_end(engine, handle, wishes)
+        handle, result = await _resumed(engine, run_id, approvals, wishes.show)
+        return await _to_the_end(engine, handle, result, wishes)
 
 
-async def _to_the_end(engine: Engine, handle: RunHandle, wishes: Wishes) -> int:
-    result = await _watch(handle, wishes.show)
+async def until_terminated(work: Coroutine[None, None, int]) -> int:
+    """Return the exit code of `work`; SIGTERM cancels it, as Ctrl-C does. A second one kills."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        told = True
+        loop.remove_signal_handler(signal.SIGTERM)
+        if task is not None:
+            task.cancel()
+
+    with suppress(NotImplementedError, RuntimeError):  # no such signals on this system, or not the main thread
+        loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not told:
+            raise
+        return _TERMINATED
+
+
+async def _resumed(
+    engine: Engine, run_id: str, approvals: Mapping[str, bool], show: Show
+) -> tuple[RunHandle, RunResult]:
+    """Take a run up and watch what is new: its past was seen when it happened."""
+    handle = await engine.reopen(run_id, approvals)
+    done, total = counts(handle.view.result())
+    past = await engine.history(handle.run_id)
+    after = max(number for number, event in enumerate(past, start=1) if isinstance(event, RunResumed))
+    if show is Show.LINES:
+        typer.echo(f"resumed: {done} of {total} nodes were done")
+    return handle, await _watch(handle, show, after)
+
+
+async def _to_the_end(engine: Engine, handle: RunHandle, result: RunResult, wishes: Wishes) -> int:
     while result.status == "waiting" and wishes.approve is not None:
         answers = {str(item.node_id or "plan"): wishes.approve for item in result.pending}
-        handle = await engine.reopen(result.run_id, answers)
-        result = await _watch(handle, wishes.show)
+        handle, result = await _resumed(engine, result.run_id, answers, wishes.show)
     if wishes.output is not None and result.output is not None:
         wishes.output.write_text(pretty(result.output) + "\n", encoding="utf-8")
-    _report(result, handle.view, wishes.show)
+    try:
+        _report(result, handle.view, wishes.show)
+    except BrokenPipeError:
+        _say_closed(handle)
+        raise
     return EXIT_CODES[result.status]
 
 
-async def _watch(handle: RunHandle, show: Show) -> RunResult:
+async def _watch(handle: RunHandle, show: Show, after: int = 0) -> RunResult:
     try:
         with _display(handle.view, show) as seen:
-            async for event in handle.events():
+            async for event in handle.events(after):
                 seen(event)
             return await handle.result()
     except asyncio.CancelledError:
         await handle.cancel()
         typer.echo(f"interrupted; go on with: planloom resume {handle.run_id}", err=True)
         raise
+    except BrokenPipeError:
+        await handle.cancel()
+        _say_closed(handle)
+        raise
+
+
+def _say_closed(handle: RunHandle) -> None:
+    if handle.view.status == "cancelled":
+        message = f"the output was closed, so the run was cancelled; go on with: planloom resume {handle.run_id}"
+    else:
+        message = f"the output was closed; the run is {handle.view.status}, see: planloom show {handle.run_id}"
+    typer.echo(message, err=True)
 
 
 @contextmanager
@@ -124,11 +174,4 @@ def _report(result: RunResult, view: RunView, show: Show) -> None:
         console.print(summary(view, view.ended_at or time.time()))
     else:
         typer.echo(closing(result))
-    print_result(console, result)
-
-
-def _check_target(path: Path | None) -> None:
-    if path is None:
-        return
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise ConfigError(path, [Problem("expected a file in a folder that exists", "--output")])
+    print_result(console, view)

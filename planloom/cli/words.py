@@ -29,6 +29,8 @@ COLOURS: dict[NodeState, str] = {
     "held": "yellow",
     "removed": "bright_black",
 }
+INTERRUPTED = "interrupted"
+"""What is shown of a run that is `running` by its journal, but that no process is at work on."""
 STATUS_COLOURS: dict[str, str] = {
     "running": "cyan",
     "waiting": "yellow",
@@ -36,6 +38,7 @@ STATUS_COLOURS: dict[str, str] = {
     "partial": "yellow",
     "failed": "red",
     "cancelled": "yellow",
+    INTERRUPTED: "yellow",
 }
 ACTION_MARKS: dict[str, str] = {
     "retry": "↻",

@@ -1,6 +1,7 @@
 """`validate`, `explain`, `graph FILE`, `schema`, `rehearse`, `init`."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,23 @@ def test_explain_shows_nodes_ranges_tools_checks_and_the_longest_path(cli, good:
     assert "0.25" in out
 
 
+def test_explain_names_a_planner_of_a_plan_written_by_hand_only_where_one_is_configured(
+    cli, good: str, tmp_path: Path
+) -> None:
+    assert "plans" not in cli("explain", good).out
+    (tmp_path / "good.yaml").write_text(GOOD + "planner: {model: big}\n")
+    assert "plans" in cli("explain", good).out
+
+
+def test_code_without_a_goal_is_labelled_as_code(cli, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "version: 1\nname: c\nnodes:\n  a: {code: '1'}\n  b: {goal: Count, code: a, with: {a: '${nodes.a.output}'}}\n"
+    )
+    out = cli("explain", "c.yaml").out
+    assert "runs code" in out
+    assert "Count" in out
+
+
 def test_explain_says_who_will_plan(cli, good: str) -> None:
     out = cli("explain", "auto.yaml").out
     for part in ("written at run time by big", "at most 7", "nodes that write", "db (sql, read)", "no caps"):
@@ -115,8 +133,17 @@ def test_the_schema_is_a_json_schema(cli, tmp_path: Path) -> None:
 
 def test_writing_to_a_place_that_is_not_there_is_a_message(cli) -> None:
     ran = cli("schema", "-o", "none/s.json")
-    assert ran.code == 1
+    assert ran.code == 2
     assert ran.err.startswith("none/s.json: ")
+
+
+def test_a_port_that_is_taken_is_a_message(cli, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("rehearsal: 1\nrules: [{text: hi}]\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = cli("rehearse", "s.yaml", "--serve", "--port", str(port))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"command line: --port: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
 def test_a_script_is_checked_and_listed(cli, tmp_path: Path) -> None:

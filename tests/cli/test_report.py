@@ -1,9 +1,10 @@
 import io
 from collections.abc import Callable
 
+import pytest
 from rich.console import Console, RenderableType
 
-from planloom.cli.report import EXIT_CODES, closing, hints, print_result, record, timeline
+from planloom.cli.report import EXIT_CODES, attempts, closing, hints, print_result, record, timeline
 from planloom.core import events as ev
 from planloom.core.plan import Node, NodeId
 
@@ -35,6 +36,18 @@ def test_the_record_shows_attempts_with_rung_and_evidence(flights) -> None:
         assert part in out
 
 
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_evidence_has_lines_of_its_own_as_wide_as_the_screen(story, make_node: Callable[..., Node], width: int) -> None:
+    said = " ".join(f"word{i}" for i in range(40))
+    story.begin(make_node("a_node_with_a_name")).attempt("a_node_with_a_name", 1, "a_rung", 0.0)
+    story.call("a_node_with_a_name", 1, "a_rung", 1.0, 0.25).fails("a_node_with_a_name", 1, 1.0, said)
+    lines = drawn(attempts(story.view.result().nodes.values(), width), width).splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert lines[0].rstrip().endswith("1 call  $0.2500")
+    told = [line for line in lines if "word" in line]
+    assert all(len(line.rstrip()) > width - 10 for line in told[:-1])
+
+
 def test_evidence_that_the_message_already_tells_is_not_told_twice(story, make_node: Callable[..., Node]) -> None:
     story.begin(make_node("a")).attempt("a", 1, "mini", 0.0).fails("a", 1, 1.0, "expr: output > 3: found 2")
     assert drawn(record(story.view, START + 1, 120)).count("output > 3") == 1
@@ -60,7 +73,7 @@ def test_a_waiting_run_says_how_to_answer(story, make_node: Callable[..., Node])
     story.events.append(ev.NodeHeld(at=START, node_id=NodeId("send"), reason="it writes", node_digest="x"))
     story.events.append(ev.PlanHeld(at=START, plan_digest="y"))
     story.ends("waiting", 1.0)
-    assert hints(story.view.result()) == [
+    assert hints(story.view) == [
         "waits for a human: send: it writes",
         "waits for a human: plan: the plan waits for approval",
         "planloom resume r1 --approve send --approve plan",
@@ -71,7 +84,7 @@ def test_a_waiting_run_says_how_to_answer(story, make_node: Callable[..., Node])
 def test_a_failed_run_says_why_and_what_next(story, make_node: Callable[..., Node]) -> None:
     story.begin(make_node("a")).ends("failed", 1.0, error="a: too \x1b[31mlong")
     console = Console(file=io.StringIO(), width=80, record=True)
-    print_result(console, story.view.result())
+    print_result(console, story.view)
     out = console.export_text()
     assert "failed: a: too �[31mlong" in out
     assert "planloom resume r1" in out
@@ -80,7 +93,7 @@ def test_a_failed_run_says_why_and_what_next(story, make_node: Callable[..., Nod
 def test_the_output_is_printed_whole_however_wide(story) -> None:
     story.begin().ends("done", 1.0, "word " * 100 + "end")
     file = io.StringIO()
-    print_result(Console(file=file, width=40), story.view.result())
+    print_result(Console(file=file, width=40), story.view)
     assert file.getvalue() == "word " * 100 + "end\n"
 
 

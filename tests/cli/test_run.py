@@ -110,6 +110,26 @@ def test_a_run_that_waits_exits_3_and_goes_on_when_approved(cli, folder: Path) -
     assert json.loads(resumed.out)["output"] == ["fine", "fine"]
 
 
+def test_a_resumed_run_prints_only_what_is_new(cli, folder: Path) -> None:
+    assert cli("run", "held.yaml", "--plain").code == 3
+    lines = cli("resume", "last", "--approve", "ask", "--plain").out.splitlines()
+    assert lines[0] == "resumed: 1 of 2 nodes were done"
+    assert "approval-given node=ask" in lines[1]
+    assert not any("node-committed node=free" in line for line in lines)
+    assert lines[-1] == "]"
+
+
+def test_a_run_that_could_only_fail_again_is_not_offered_for_resume(cli, folder: Path) -> None:
+    assert cli("run", "held.yaml", "--plain").code == 3
+    assert "planloom resume" not in cli("resume", "last", "--reject", "ask", "--plain").out
+    spent = (folder / "greet.yaml").read_text() + "budget: {calls: 1}\n"
+    (folder / "spent.yaml").write_text(spent)
+    ran = cli("run", "spent.yaml", "--plain")
+    assert ran.code == 1
+    assert "planloom resume" not in ran.out
+    assert "the budget is spent: raise the cap in the workflow, then run it anew" in ran.out
+
+
 def test_a_rejected_node_does_not_run(cli, folder: Path) -> None:
     assert cli("run", "held.yaml", "--plain").code == 3
     ran = cli("resume", "last", "--reject", "ask", "--json")
@@ -166,6 +186,15 @@ def test_a_broken_rehearsal_is_an_error_of_the_run_and_not_of_the_program(cli, f
         (("run", "greet.yaml", "--inputs", "none.json"), "none.json: expected a readable file"),
         (("run", "greet.yaml", "-o", "none/out"), "none/out: --output: expected a file in a folder"),
         (("run", "greet.yaml", "--rehearsal", "none.yaml"), "none.yaml: expected a file"),
+        (
+            ("run", "greet.yaml", "--base-url", "banana"),
+            "--base-url: expected http://HOST... or https://HOST..., found",
+        ),
+        (("resume", "last", "--base-url", "http://"), "--base-url: expected http://HOST"),
+        (("run", "greet.yaml", "--base-url", "http://h:x/v1"), "--base-url: expected http://HOST"),
+        (("run", "greet.yaml", "--journal", "mysql://x"), "expected sqlite:///FILE or postgresql://"),
+        (("runs", "--journal", "greet.yaml/j.db"), "cannot open the journal"),
+        (("graph", "greet.yaml", "-o", "none/g"), "none/g: --output: expected a file in a folder"),
         (("show", "never"), "'never' is not in"),
         (("resume", "never"), "'never' is not in"),
         (("graph", "never"), "'never' is not in"),
@@ -181,12 +210,15 @@ def test_bad_input_exits_2_with_one_line(cli, folder: Path, args: tuple[str, ...
 def test_a_file_that_is_no_journal_is_a_message(cli, folder: Path) -> None:
     (folder / "j.db").write_bytes(os.urandom(5000))
     ran = cli("runs", "--journal", "j.db")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "j.db" in ran.err
     assert "Traceback" not in ran.err
 
 
-def test_an_interrupted_run_exits_130_and_can_be_resumed(folder: Path) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_told_to_stop_is_cancelled_and_can_be_resumed(
+    cli, folder: Path, sent: signal.Signals, code: int
+) -> None:
     with subprocess.Popen(
         [*PLANLOOM, "run", "endless.yaml", "--plain"],
         cwd=folder,
@@ -194,30 +226,54 @@ def test_an_interrupted_run_exits_130_and_can_be_resumed(folder: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "call-started" in line:
-                break
-        process.send_signal(signal.SIGINT)
+        _read_until("call-started", process)
+        process.send_signal(sent)
         _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert re.fullmatch(r"interrupted; go on with: planloom resume \S+\n", err)
+    assert [run["status"] for run in json.loads(cli("runs", "--json").out)] == ["cancelled"]
 
 
-def test_a_closed_pipe_is_no_traceback(folder: Path) -> None:
+def test_a_killed_run_is_shown_as_interrupted(cli, folder: Path) -> None:
     with subprocess.Popen(
-        [*PLANLOOM, "run", "greet.yaml", "--plain"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [*PLANLOOM, "run", "endless.yaml", "--plain"], cwd=folder, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == ""
-    assert process.returncode == 1
+        _read_until("call-started", process)
+        assert "interrupted" not in cli("runs").out
+        assert "its process is gone" not in cli("show", "last").out
+        process.kill()
+    assert "interrupted" in cli("runs").out
+    out = cli("show", "last").out
+    assert " interrupted" in out.splitlines()[0]
+    assert "interrupted: the process stopped while it ran" in out
+    assert re.search(r"its process is gone; go on with: planloom resume \S+$", out, re.M)
+
+
+def _read_until(word: str, process: "subprocess.Popen[str]") -> None:
+    assert process.stdout is not None
+    assert any(word in line for line in process.stdout)
+
+
+def test_a_closed_pipe_cancels_the_run_and_says_so(cli, folder: Path) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    line = [*PLANLOOM, "run", "greet.yaml", "--plain"]
+    ran = subprocess.run(line, cwd=folder, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=30)
+    os.close(theirs)
+    assert ran.returncode == 1
+    (run,) = json.loads(cli("runs", "--json").out)
+    said = f"the output was closed, so the run was cancelled; go on with: planloom resume {run['run_id']}\n"
+    assert (ran.stderr, run["status"]) == (said, "cancelled")
+
+
+def test_a_result_that_nobody_reads_is_still_in_the_journal(cli, folder: Path) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    line = [*PLANLOOM, "run", "greet.yaml", "--json"]
+    ran = subprocess.run(line, cwd=folder, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=30)
+    os.close(theirs)
+    (run,) = json.loads(cli("runs", "--json").out)
+    assert ran.stderr == f"the output was closed; the run is done, see: planloom show {run['run_id']}\n"
 
 
 def test_a_terminal_shows_the_plan_graph_and_then_the_record(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """A run folded from its events."""
 
+import dataclasses
 import json
 
 import pytest
@@ -94,6 +95,13 @@ def test_a_promoted_node_keeps_its_attempts_evidence_usage_and_cost() -> None:
     assert [(d.action, d.rung) for d in result.decisions] == [("promote", "big")]
     assert result.nodes[B].state == "pending"
     assert list(result.nodes) == ["a", "b"]
+
+
+def test_models_of_a_rehearsal_server_make_the_run_a_rehearsal() -> None:
+    real = dataclasses.replace(STARTED, rehearsal=False)
+    call = ended_call("c1", None, 1, 0.0)
+    assert not RunView([real, call]).result().rehearsal
+    assert RunView([real, dataclasses.replace(call, model="rehearsal/m-1"), call]).result().rehearsal
 
 
 def test_the_result_is_json_and_says_how_long_it_took() -> None:

@@ -319,11 +319,21 @@ async def test_runs_are_listed_newest_first_with_status_and_cost(tmp_path: Path)
         assert [run.run_id for run in await journal.runs(1)] == [R2]
 
 
-async def test_a_run_whose_process_was_killed_is_listed_as_running(tmp_path: Path) -> None:
+async def test_a_run_that_a_process_is_at_work_on_is_live_until_it_is_released(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal, Journal(tmp_path / "j.db") as other:
+        await journal.take(R1)
+        await RunLog(journal, R1).commit(started())
+        assert [run.live for run in await other.runs(5)] == [True]
+        await journal.release(R1)
+        assert [run.live for run in await other.runs(5)] == [False]
+
+
+async def test_a_run_whose_process_was_killed_is_listed_as_running_and_not_live(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     code = """
 async def main():
     journal = await Journal(sys.argv[1]).__aenter__()
+    await journal.take("killed")
     log = RunLog(journal, "killed")
     log.note(started("killed"))
     await log.commit(committed("a"))
@@ -332,7 +342,8 @@ asyncio.run(main())
 """
     assert child(code, path, check=False).returncode == -9
     async with Journal(path) as journal:
-        assert [(run.run_id, run.status) for run in await journal.runs(5)] == [("killed", "running")]
+        runs = await journal.runs(5)
+        assert [(run.run_id, run.status, run.live) for run in runs] == [("killed", "running", False)]
         assert await journal.find("last") == "killed"
 
 
