@@ -82,6 +82,15 @@ def open_client(
 class _Chat(ChatOpenAI):
     """ChatOpenAI that also keeps refusals in streams and odd tool arguments."""
 
+    def _get_request_payload(self, *args: object, **kwargs: object) -> dict[str, object]:
+        """Send the messages beside the SDK's own fields, which it would walk through type by type on every call."""
+        payload: dict[str, object] = super()._get_request_payload(*args, **kwargs)  # type: ignore[arg-type]
+        if "messages" in payload:
+            extra = payload.get("extra_body")
+            payload["extra_body"] = {**(extra if is_mapping(extra) else {}), "messages": payload["messages"]}
+            payload["messages"] = []
+        return payload
+
     def _create_chat_result(
         self, response: "dict[str, object] | openai.BaseModel", generation_info: dict[str, object] | None = None
     ) -> ChatResult:

@@ -67,6 +67,7 @@ async def serve_rehearsal(
 
 
 async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], api: Api) -> Response:
+    arrived = asyncio.get_running_loop().time()
     body = loads_object((await request.body()).decode("utf-8", "replace"))
     if not body:
         return _error(400, "the request's body is not a JSON object", None)
@@ -80,7 +81,7 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
         return _error(400, str(exc), "unscripted")
     rule = line.rule
     if rule.delay:
-        await asyncio.sleep(rule.delay)
+        await asyncio.sleep(arrived + rule.delay - asyncio.get_running_loop().time())
     if rule.status is not None:
         headers = {"retry-after": str(rule.retry_after)} if rule.retry_after is not None else {}
         return _error(rule.status, rule.error, rule.code, headers)

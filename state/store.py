@@ -107,6 +107,8 @@ class Store:
         self._outage_s = outage_s
         self._engine: Engine | None = None
         self._connection: Connection | None = None
+        self._extended_at: dict[Lease, float] = {}
+        """When each lease was last kept, on the monotonic clock."""
         self._sync: bool | None = None
         """Whether the connection waits for the disk itself; `None` when it has not been told."""
 
@@ -201,11 +203,18 @@ class Store:
 
         self._retry(work, sync=sync)
 
-    @staticmethod
-    def _extended(connection: Connection, lease: Lease) -> bool:
-        """Keep a lease for a while longer; false when it has been taken over."""
+    def _extended(self, connection: Connection, lease: Lease) -> bool:
+        """Tell whether a lease still holds, and keep it for a while longer; no other writer comes in between.
+
+        A SQLite transaction keeps all others out, so that there a look is enough while the lease is fresh.
+        """
+        now = time.monotonic()
+        if self._is_sqlite and now - self._extended_at.get(lease, -LEASE_S) < LEASE_S / 4:
+            found = connection.exec_driver_sql("SELECT token FROM leases WHERE run_id = ?", (lease.run_id,)).scalar()
+            return found == lease.token
         mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
         done = connection.execute(update(leases).where(mine).values(expires_at=time.time() + LEASE_S))
+        self._extended_at[lease] = now
         return done.rowcount == 1
 
     def beat(self, held: Sequence[Lease]) -> list[str]:
@@ -241,6 +250,7 @@ class Store:
 
     def release(self, lease: Lease) -> None:
         """Give a lease back."""
+        self._extended_at.pop(lease, None)
         mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
         self._retry(lambda connection: connection.execute(update(leases).where(mine).values(owner="", expires_at=0.0)))
 
