@@ -129,6 +129,7 @@ class Meter:
                 await self._log.commit(event)  # a crash must find the reservation
             else:
                 self._log.note(event)
+                self._log.flush()
         except BaseException:
             self._abandon(call)
             raise

@@ -116,6 +116,10 @@ class Journal:
         if broken := self._broken or lost:
             raise broken
 
+    def flush(self) -> None:
+        """Have what is queued written soon, without waiting for it."""
+        self._thread.submit(self._drain)
+
     async def take(self, run_id: RunId) -> None:
         """Take the right to write a run.
 

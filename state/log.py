@@ -55,6 +55,10 @@ class RunLog:
         self.note(event, sync=sync)
         await self._journal.commit(self.run_id)
 
+    def flush(self) -> None:
+        """Have what was noted written soon, without waiting for it."""
+        self._journal.flush()
+
     def close(self) -> None:
         """No further event will come; followers end."""
         self.closed = True

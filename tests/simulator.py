@@ -130,6 +130,9 @@ class SimJournal:
             self.on_attempt(row.node_id)
         self._queue.append(row)
 
+    def flush(self) -> None:
+        pass
+
     async def commit(self, run_id: RunId | None = None) -> None:
         rows = list(self._queue)
         await asyncio.sleep(self._commit_s)
