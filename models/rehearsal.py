@@ -57,7 +57,7 @@ def rehearsal_app(script: Script) -> Starlette:
 
 
 async def serve_rehearsal(
-    script: Script, host: str = "127.0.0.1", port: int = 8000, *, listening: socket.socket | None = None
+    script: Script, host: str = "127.0.0.1", port: int = 8001, *, listening: socket.socket | None = None
 ) -> None:
     """Serve a script until cancelled or interrupted; a socket that listens already goes before host and port."""
     import uvicorn

@@ -34,22 +34,20 @@ class ToolMarks:
     """What `@tool` says about a function."""
 
     effect: Effect
-    name: str
     description: str
 
 
-def tool(*, effect: Effect = "read", name: str = "", description: str = "") -> Callable[[_Function], _Function]:
+def tool(*, effect: Effect = "read", description: str = "") -> Callable[[_Function], _Function]:
     """Say what calling a function does to the world, and how models see it.
 
     Args:
         effect: `pure`, `read` or `write`; a `write` function may take `idempotency_key: str`, which is the
             same on every retry and resume.
-        name: Name to offer it by; the function's own when left out.
         description: Shown to models in place of the docstring.
     """
 
     def mark(function: _Function) -> _Function:
-        marks = ToolMarks(effect=effect, name=name or function.__name__, description=description)
+        marks = ToolMarks(effect=effect, description=description)
         setattr(function, _MARKS, marks)
         return function
 

@@ -53,7 +53,7 @@ async def later(x: int) -> dict[str, int]:
     return {"x": x}
 
 
-@tool(effect="write", name="pay_out", description="Pay.")
+@tool(effect="write", description="Pay.")
 async def pay(amount: int, idempotency_key: str = "none") -> str:
     """Not shown."""
     return f"{amount} {idempotency_key}"
@@ -167,7 +167,6 @@ def test_the_decorator_sets_effect_and_description_and_the_spec_has_the_last_wor
     assert (made.effect, made.description) == ("write", "Pay.")
     marks = marks_of(pay)
     assert marks is not None
-    assert marks.name == "pay_out"
     spec = ToolSpec(effect="pure", description="Mine.", timeout=3)
     box = Toolbox({"f": spec}, base_dir=Path("/"), sandbox=Sandbox(), functions={"f": pay})
     assert (box.tools[F].effect, box.tools[F].description, box.tools[F].timeout_s) == ("pure", "Mine.", 3)
