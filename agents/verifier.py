@@ -126,7 +126,7 @@ class Verifier:
                 verdict = await asyncio.to_thread(function, claim.output, **arguments)
             if inspect.isawaitable(verdict):
                 verdict = await verdict
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:  # the user's own function may raise anything; it is evidence
             return Evidence(check=name, passed=False, expected="true", found=f"{type(exc).__name__}: {exc}"[:500])
         found = "" if verdict is True else str(verdict)[:500]
         return Evidence(check=name, passed=verdict is True, expected="true", found=found)

@@ -218,7 +218,8 @@ async def _in_thread(function: Callable[..., object], given: Mapping[str, object
         try:
             value = function(**given)
         except BaseException as exc:
-            error = RuntimeError(str(exc)) if isinstance(exc, StopIteration) else exc
+            plain = isinstance(exc, Exception | SystemExit) and not isinstance(exc, StopIteration)
+            error = exc if plain else RuntimeError(f"{type(exc).__name__}: {exc}")
             tell(lambda: done.set_exception(error))
         else:
             tell(lambda: done.set_result(value))

@@ -40,7 +40,9 @@ def rehearse(path: Path, *, serve: bool, host: str, port: int) -> None:
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        server = socket.create_server((host, port), family=family)
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+        return server
     except OSError as exc:
         reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror
         raise ConfigError("command line", [Problem(f"cannot listen on {host}:{port}: {reason}", "--port")]) from exc
