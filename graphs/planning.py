@@ -8,7 +8,7 @@ from planloom.configs.nodes import node_json, to_nodes
 from planloom.core import events as ev
 from planloom.core.errors import BudgetExceeded, ModelError, PlanError
 from planloom.core.expr import ExprError
-from planloom.core.outcome import Failed
+from planloom.core.outcome import Failed, FailureKind
 from planloom.core.plan import Finding, Node, NodeId, Plan
 from planloom.core.refs import RefError
 from planloom.graphs.compile import Compiled, compile_plan, finish
@@ -67,13 +67,7 @@ class Planning:
         self._mend_soon()
 
     async def _write_plan(self) -> Compiled:
-        draft: Draft | None = None
-        self.run.log.note(ev.PlanRequested(purpose="plan", rung=self._rung))
-        async for piece in make_plan(self._assignment(), self._model()):
-            if isinstance(piece, Draft):
-                draft = piece
-            else:
-                self._start_early(piece)
+        draft = await self._first_draft()
         rounds = self.run.spec.planner.repairs
         while draft is not None:
             try:
@@ -88,6 +82,32 @@ class Planning:
                     self._assignment(), draft.text, exc.findings, self._model(), attempt=self.calls
                 )
         raise PlanError([Finding(code="bad_json", message="the planner's reply held no plan")])
+
+    async def _first_draft(self) -> Draft | None:
+        """Have the plan streamed; one that breaks off on the way is asked for again, and what it started runs on.
+
+        Raises:
+            ModelError: The stream broke more often than the rung's `retries` allow, or failed in another way.
+            BudgetExceeded: A call does not fit the budget.
+        """
+        left = self.run.rungs[self._rung].retries
+        while True:
+            self.run.log.note(ev.PlanRequested(purpose="plan", rung=self._rung))
+            try:
+                return await self._streamed()
+            except ModelError as exc:
+                if not exc.billed or exc.kind is not FailureKind.TRANSPORT or not left:
+                    raise
+                left -= 1
+
+    async def _streamed(self) -> Draft | None:
+        draft: Draft | None = None
+        async for piece in make_plan(self._assignment(), self._model()):
+            if isinstance(piece, Draft):
+                draft = piece
+            else:
+                self._start_early(piece)
+        return draft
 
     def _compile(self, draft: Draft) -> Compiled:
         if draft.findings:

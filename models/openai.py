@@ -19,7 +19,7 @@ from langchain_openai import ChatOpenAI
 from openai.types.chat import ChatCompletion
 
 from planloom.configs.spec import RungSpec
-from planloom.core.json import JsonObject
+from planloom.core.json import JsonObject, clean
 from planloom.core.outcome import FailureKind
 from planloom.models.base import Mode, Reply, Request
 from planloom.models.capped import capped
@@ -35,7 +35,7 @@ MAX_CONNECTIONS = 4096
 
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, httpx2.ConnectError)
 """No connection was made, so nothing was billed. httpx2's ConnectTimeout says less: lost replies bear it too."""
-_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError)
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
 """What the SDK and LangChain raise when a body is not what the API promises."""
 
 
@@ -163,7 +163,7 @@ class OpenAIWire:
                 to_langchain(request.messages, shape.instruction(mode) if shape else ""),
                 **self._extras(request, shape, mode),
             )
-        return self._settle(from_message(message, request), shape, mode)
+            return self._settle(from_message(message, request), shape, mode)
 
     async def stream(self, request: Request, mode: Mode) -> AsyncGenerator[str | Reply]:
         """Yield text as it arrives, then the reply.
@@ -185,10 +185,13 @@ class OpenAIWire:
                     yield text
         if not chunks:
             raise Fault(FailureKind.TRANSPORT, f"{self._endpoint.host} sent an empty stream", lost=True)
-        yield self._settle(from_chunks(chunks, request), shape, mode)
+        with self._faults():
+            whole = self._settle(from_chunks(chunks, request), shape, mode)
+        yield whole
 
     def _settle(self, reply: Reply, shape: Shape | None, mode: Mode) -> Reply:
-        settled = settle_shape(reply, shape, mode)
+        text = clean(reply.text)
+        settled = settle_shape(replace(reply, text=text if isinstance(text, str) else ""), shape, mode)
         return settled if settled.model else replace(settled, model=self._endpoint.model)
 
     def _extras(self, request: Request, shape: Shape | None, mode: Mode) -> _Extras:

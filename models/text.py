@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
-from planloom.core.json import Json, JsonObject, is_too_deep
+from planloom.core.json import Json, JsonObject, clean, is_too_deep
 
 _FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\n(.*?)```", re.DOTALL)
 _THINK = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
@@ -90,7 +90,10 @@ def loads_object(raw: str) -> JsonObject | None:
         value: Json = json.loads(raw, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and not is_too_deep(value) else None
+    if not isinstance(value, dict) or is_too_deep(value):
+        return None
+    whole = clean(value)
+    return whole if isinstance(whole, dict) else None
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, object]]:

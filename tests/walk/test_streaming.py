@@ -120,3 +120,26 @@ async def test_a_run_cancelled_while_its_plan_was_written_keeps_what_was_done(
         result = await engine.resume(handle.run_id)
     assert (result.status, result.output) == ("done", "ok"), result.error
     assert server.nodes("planner") == ["", ""]
+
+
+async def test_a_plan_that_breaks_off_on_the_way_is_asked_for_again_and_what_it_started_is_kept(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    plan = {"nodes": [{"id": f"n{i}", "goal": "x"} for i in range(8)]}
+    rules = [
+        {
+            "when": {"role": "planner"},
+            "times": 1,
+            "reset": True,
+            "stream": {"chunks": 10, "over": "300ms"},
+            "json": plan,
+        },
+        {"when": {"role": "planner"}, "json": plan},
+        {"text": "ok"},
+    ]
+    server = await serve_model(json.dumps({"rehearsal": 1, "rules": rules}))
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(make_workflow(""))
+    assert result.status == "done", result.error
+    assert len(server.nodes("planner")) == 2
+    assert server.nodes().count("n0") == 1
