@@ -101,6 +101,19 @@ def names_in(text: str) -> set[str]:
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - bound - set(FUNCTIONS)
 
 
+def inputs_in(text: str) -> set[str]:
+    """Return the names of the run's inputs that an expression reads as `inputs.NAME`.
+
+    Raises:
+        ExprError: As `parse_expr`.
+    """
+    return {
+        node.attr
+        for node in ast.walk(parse_expr(text))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "inputs"
+    }
+
+
 def nodes_in(text: str) -> set[str]:
     """Return the ids of the nodes whose output an expression reads: `nodes.a.output`, `nodes["a"].output`.
 

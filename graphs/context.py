@@ -110,6 +110,14 @@ class Run:
         return self.node_ledgers[node_id]
 
 
+def check_refs(spec: WorkflowSpec) -> Iterator[tuple[str, str]]:
+    """Yield the Python functions that checks name, each with its field."""
+    for node_id, node in spec.nodes.items():
+        for index, check in enumerate(node.checks):
+            if check.ref is not None:
+                yield check.ref, f"nodes.{node_id}.checks[{index}].ref"
+
+
 def facts_of(workflow: Workflow, toolbox: Toolbox, *, by_hand: bool) -> Facts:
     """Return what a plan of this workflow may refer to."""
     spec = workflow.spec
@@ -120,6 +128,6 @@ def facts_of(workflow: Workflow, toolbox: Toolbox, *, by_hand: bool) -> Facts:
         rungs=frozenset(spec.models),
         max_nodes=10_000 if by_hand else spec.planner.max_nodes,
         by_hand=by_hand,
-        refs=frozenset(check.ref for node in spec.nodes.values() for check in node.checks if check.ref),
+        refs=frozenset(ref for ref, _ in check_refs(spec)),
         hold_writes=spec.planner.approve != "never",
     )

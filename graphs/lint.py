@@ -9,7 +9,7 @@ from typing import cast
 
 from planloom.configs.json_schema import schema_faults
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
-from planloom.core.expr import ExprError, names_in, nodes_in
+from planloom.core.expr import ExprError, inputs_in, names_in, nodes_in
 from planloom.core.json import Json, JsonObject
 from planloom.core.pattern import PatternError, check_pattern
 from planloom.core.plan import Effect, Finding, FindingCode, Node, NodeId
@@ -85,7 +85,9 @@ def lint_node(node: Node, facts: Facts) -> list[Finding]:
         *_lint_refs(node, facts),
         *_lint_tools(node, facts),
         *_lint_checks(node, facts),
-        *_lint_rest(node, facts),
+        *_lint_shape(node, facts),
+        *_lint_model(node, facts),
+        *_lint_rest(node),
     ]
 
 
@@ -107,11 +109,11 @@ def _lint_refs(node: Node, facts: Facts) -> Iterator[Finding]:
         if ref.root in ("item", "index") and node.map is None:
             yield _finding(node, "bad_expression", field, f"${{{ref.text}}} has a meaning only in a node with `map`")
     if node.when is not None:
-        yield from _lint_when(node, node.when)
+        yield from _lint_when(node, node.when, facts)
 
 
-def _lint_when(node: Node, when: str) -> Iterator[Finding]:
-    faults = list(_lint_expr(node, "when", when, {"inputs", "nodes"} | _element_names(node)))
+def _lint_when(node: Node, when: str, facts: Facts) -> Iterator[Finding]:
+    faults = list(_lint_expr(node, "when", when, {"inputs", "nodes"} | _element_names(node), facts))
     yield from faults
     try:
         nodes_in(when)
@@ -124,7 +126,7 @@ def _element_names(node: Node) -> set[str]:
     return {"item", "index"} if node.map is not None else set()
 
 
-def _lint_expr(node: Node, field: str, text: str, known: set[str]) -> Iterator[Finding]:
+def _lint_expr(node: Node, field: str, text: str, known: set[str], facts: Facts) -> Iterator[Finding]:
     try:
         unknown = names_in(text) - known - _LITERALS
     except ExprError as exc:
@@ -132,6 +134,8 @@ def _lint_expr(node: Node, field: str, text: str, known: set[str]) -> Iterator[F
         return
     for name in sorted(unknown):
         yield _finding(node, "bad_expression", field, f"unknown name {name!r} in {text!r}{did_you_mean(name, known)}")
+    for name in sorted(inputs_in(text) - facts.inputs) if "inputs" not in node.inputs else ():
+        yield _finding(node, "unknown_input", field, f"no input {name!r}{did_you_mean(name, facts.inputs)}")
 
 
 def _lint_tools(node: Node, facts: Facts) -> Iterator[Finding]:
@@ -201,7 +205,7 @@ def _lint_checks(node: Node, facts: Facts) -> Iterator[Finding]:
 def _lint_check(node: Node, field: str, check: Check, names: set[str], facts: Facts) -> Iterator[Finding]:
     match check:
         case ExprCheck():
-            yield from _lint_expr(node, f"{field}.expr", check.expr, names)
+            yield from _lint_expr(node, f"{field}.expr", check.expr, names, facts)
         case RegexCheck():
             try:
                 check_pattern(check.pattern)
@@ -232,11 +236,20 @@ def _lint_code(node: Node, field: str, code: str) -> Iterator[Finding]:
         yield _finding(node, "bad_expression", field, f"not Python{line}: {getattr(exc, 'msg', exc)}")
 
 
-def _lint_rest(node: Node, facts: Facts) -> Iterator[Finding]:
+def _lint_shape(node: Node, facts: Facts) -> Iterator[Finding]:
     if node.agree is not None and effect_of(node, facts) == "write":
         yield _finding(node, "bad_node", "checks", "samples of a node that writes would write several times")
+    if node.agree is not None and node.kind != "worker":
+        yield _finding(node, "bad_node", "checks", "`agree` compares answers of a model; this node asks none")
+    if isinstance(node.map, str) and "${" not in node.map:
+        yield _finding(node, "bad_node", "map", f"expected a list or a reference to one, found {node.map!r}")
+    if node.code is not None and not node.code.strip():
+        yield _finding(node, "bad_expression", "code", "expected Python, found nothing")
     if node.id == "plan":
         yield _finding(node, "bad_node", "", "`plan` means the plan as a whole where answers are given; use another id")
+
+
+def _lint_model(node: Node, facts: Facts) -> Iterator[Finding]:
     if node.model is not None and node.model not in facts.rungs:
         yield _finding(
             node, "unknown_model", "model", f"no model {node.model!r}{did_you_mean(node.model, facts.rungs)}"
@@ -248,6 +261,9 @@ def _lint_rest(node: Node, facts: Facts) -> Iterator[Finding]:
             "goal",
             "a node with a goal needs a model; the workflow has none under `models`",
         )
+
+
+def _lint_rest(node: Node) -> Iterator[Finding]:
     if node.code is not None:
         yield from _lint_code(node, "code", node.code)
     if node.output is not None:

@@ -18,7 +18,7 @@ from planloom.core.json import Json, JsonObject
 from planloom.core.plan import RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
-from planloom.graphs.context import Run, Slots, facts_of
+from planloom.graphs.context import Run, Slots, check_refs, facts_of
 from planloom.graphs.estimate import Checked, check_workflow
 from planloom.graphs.lint import Facts
 from planloom.graphs.reopen import reopening
@@ -252,6 +252,8 @@ class Engine:
                 workflow.spec.tools, base_dir=workflow.base_dir, sandbox=self._sandbox, functions=self._functions
             )
             facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
+            for ref, field in check_refs(workflow.spec):
+                load_function(ref, workflow.base_dir, field=field)
             return _Parts(workflow, rungs, toolbox, facts, check_workflow(workflow, facts, rungs))
 
     def _rungs(self, workflow: Workflow, wire: "_Wire") -> dict[str, Rung]:

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine, Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -62,18 +63,25 @@ def how_to_show(*, as_json: bool, plain: bool) -> Show:
     return Show.LINES if plain or not console.is_terminal or console.is_dumb_terminal else Show.SCREEN
 
 
+def _quiet(show: Show) -> AbstractContextManager[object]:
+    """Send what the user's own functions print to standard error where standard output is one JSON document."""
+    return redirect_stdout(sys.stderr) if show is Show.JSON else nullcontext()
+
+
 async def start(workflow: Workflow, inputs: Mapping[str, Json], wishes: Wishes) -> int:
     """Run a workflow to its end and return the exit code."""
     async with wishes.engine() as engine:
-        handle = await engine.submit(workflow, inputs)
-        result = await _watch(handle, wishes.show)
+        with _quiet(wishes.show):
+            handle = await engine.submit(workflow, inputs)
+            result = await _watch(handle, wishes.show)
         return await _to_the_end(engine, handle, result, wishes)
 
 
 async def take_up(run_id: str, approvals: Mapping[str, bool], wishes: Wishes) -> int:
     """Resume a run and return the exit code."""
     async with wishes.engine() as engine:
-        handle, result = await _resumed(engine, run_id, approvals, wishes.show)
+        with _quiet(wishes.show):
+            handle, result = await _resumed(engine, run_id, approvals, wishes.show)
         return await _to_the_end(engine, handle, result, wishes)
 
 
@@ -115,7 +123,8 @@ async def _resumed(
 async def _to_the_end(engine: Engine, handle: RunHandle, result: RunResult, wishes: Wishes) -> int:
     while result.status == "waiting" and wishes.approve is not None:
         answers = {str(item.node_id or "plan"): wishes.approve for item in result.pending}
-        handle, result = await _resumed(engine, result.run_id, answers, wishes.show)
+        with _quiet(wishes.show):
+            handle, result = await _resumed(engine, result.run_id, answers, wishes.show)
     if wishes.output is not None and result.output is not None:
         wishes.output.write_text(pretty(result.output) + "\n", encoding="utf-8")
     try:

@@ -202,3 +202,22 @@ async def test_a_dead_model_server_ends_in_an_error_that_names_it(make_workflow:
         result = await engine.run(make_workflow("nodes: {a: {goal: x}}\n", models=models))
     assert result.status == "failed"
     assert "127.0.0.1:9" in result.error
+
+
+@pytest.mark.parametrize(
+    ("node", "where"),
+    [
+        ("{code: '1', when: 'inputs.nope == 1'}", "when: no input 'nope'"),
+        ("{code: '1', checks: [{expr: 'output == inputs.nope'}]}", "no input 'nope'"),
+        ("{code: '1', map: hello}", "map: expected a list"),
+        ("{code: ''}", "expected Python"),
+        ("{code: '1', checks: [{ref: 'nope.mod:f'}]}", r"checks\[0\].ref: there is no module 'nope'"),
+        ("{code: '1', checks: [{agree: {samples: 3, quorum: 2}}]}", "asks none"),
+    ],
+)
+async def test_what_cannot_work_is_found_before_anything_runs(
+    make_workflow: MakeWorkflow, tmp_path: Path, node: str, where: str
+) -> None:
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        with pytest.raises(ConfigError, match=rf"<text>:\d+:\d+: nodes.a.*{where}"):
+            await engine.check(make_workflow(f"nodes: {{a: {node}}}\n", models=""))
