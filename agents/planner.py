@@ -18,12 +18,13 @@ from planloom.core.plan import Finding, Node, NodeId, PlanPatch
 from planloom.models.base import Message, Reply, Request, StreamingModel
 from planloom.models.text import extract_json
 
-_NODES = re.compile(r'(?<!\\)"nodes"\s*:\s*\[')
+_NODES = re.compile(r'(?<!\\)"nodes"\s*:\s*[\[{]')
 _NODES_WIDTH = 64
 """Characters that `"nodes": [` may be spread over."""
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]|"', re.DOTALL)
 """Whole strings, whose braces do not count; braces; or a quote whose string has not ended yet."""
-_OBJECT = re.compile(r"[\s,]*\{")
+_OBJECT = re.compile(r'[\s,]*(?:"([^"\\]+)"\s*:\s*)?\{')
+"""The start of a node: in a list, or behind its id in a mapping."""
 _RESULT_CHARS = 1500
 _NODE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
@@ -70,6 +71,8 @@ class PlanScanner:
         """Up to where braces have been counted."""
         self._depth = 0
         self._in_string = False
+        self._by_id = False
+        """Whether the nodes stand in a mapping by id."""
         self._decoder = JSONDecoder()
 
     def feed(self, piece: str) -> Iterator[JsonObject]:
@@ -80,6 +83,7 @@ class PlanScanner:
             if start is None:
                 return
             self._begin = self._seen = start.end()
+            self._by_id = start[0].endswith("{")
         if self._in_string and '"' not in piece:
             return
         self._in_string = False
@@ -102,7 +106,10 @@ class PlanScanner:
             value, _ = self._decoder.raw_decode(self._text, start.end() - 1)
         except (ValueError, RecursionError):
             return None
-        return None if is_too_deep(value) else cast(JsonObject, value)
+        if is_too_deep(value) or bool(start[1]) is not self._by_id:
+            return None
+        node = cast(JsonObject, value)
+        return {"id": start[1], **node} if self._by_id else node
 
 
 async def make_plan(assignment: Assignment, model: StreamingModel) -> AsyncIterator[Planned]:

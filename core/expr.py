@@ -9,7 +9,7 @@ from simpleeval import InvalidExpression
 
 from planloom.core.bounded import BoundedEval
 from planloom.core.json import Json
-from planloom.core.pattern import has_match
+from planloom.core.pattern import PatternError, check_pattern, has_match
 
 _QUOTED_OR_WRAPPED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|\$\{([^{}]*)\}""")
 _WRAPPED_REF = re.compile(r"\$\{\s*(inputs|nodes|item|index|output)\b[^{}]*\}")
@@ -78,6 +78,11 @@ def parse_expr(text: str) -> ast.expr:
 
 def _refuse(node: ast.AST, text: str) -> None:
     match node:
+        case ast.Call(func=ast.Name(id="matches"), args=[ast.Constant(value=str(pattern)), *_]):
+            try:
+                check_pattern(pattern)
+            except PatternError as exc:
+                raise ExprError(f"{text!r}: {pattern!r} is no pattern: {exc}") from None
         case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS:
             pass
         case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):

@@ -2,15 +2,16 @@
 
 import ast
 import difflib
+import keyword
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from planloom.configs.json_schema import schema_faults
+from planloom.configs.json_schema import misfits, schema_faults
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
 from planloom.core.expr import ExprError, inputs_in, names_in, nodes_in
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, canonical
 from planloom.core.pattern import PatternError, check_pattern
 from planloom.core.plan import Effect, Finding, FindingCode, Node, NodeId
 from planloom.core.refs import Ref, RefError, find_refs
@@ -178,6 +179,11 @@ def _lint_tool_node(node: Node, facts: Facts) -> Iterator[Finding]:
         yield _finding(
             node, "grant_too_wide", "tool", f"{tool.name!r} writes, but the node says effect {node.effect!r}"
         )
+    yield from _lint_arguments(node, tool)
+
+
+def _lint_arguments(node: Node, tool: Tool) -> Iterator[Finding]:
+    """Hold the `with` block against the tool's parameters; what holds a reference is known only at run time."""
     known = _properties(tool.parameters)
     for name in set(node.inputs) - set(known):
         yield _finding(
@@ -186,6 +192,11 @@ def _lint_tool_node(node: Node, facts: Facts) -> Iterator[Finding]:
             f"with.{name}",
             f"{tool.name!r} has no argument {name!r}{did_you_mean(name, known)}",
         )
+    for name, value in node.inputs.items():
+        schema = known.get(name)
+        if isinstance(schema, dict) and "$ref" not in canonical(schema) and "${" not in canonical(value):
+            for field, message in misfits(value, schema, f"with.{name}"):
+                yield _finding(node, "schema_mismatch", field, message)
     required = cast(list[str], tool.parameters.get("required", []))
     for name in (name for name in required if name not in node.inputs):
         yield _finding(node, "missing_input", "with", f"{tool.name!r} needs the argument {name!r}")
@@ -243,6 +254,9 @@ def _lint_shape(node: Node, facts: Facts) -> Iterator[Finding]:
         yield _finding(node, "bad_node", "checks", "`agree` compares answers of a model; this node asks none")
     if isinstance(node.map, str) and "${" not in node.map:
         yield _finding(node, "bad_node", "map", f"expected a list or a reference to one, found {node.map!r}")
+    for name in node.inputs if node.code is not None else ():
+        if keyword.iskeyword(name):
+            yield _finding(node, "bad_node", f"with.{name}", f"{name!r} is a word of Python and cannot be a variable")
     if node.code is not None and not node.code.strip():
         yield _finding(node, "bad_expression", "code", "expected Python, found nothing")
     if node.id == "plan":

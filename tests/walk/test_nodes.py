@@ -211,6 +211,9 @@ async def test_a_dead_model_server_ends_in_an_error_that_names_it(make_workflow:
         ("{code: '1', checks: [{expr: 'output == inputs.nope'}]}", "no input 'nope'"),
         ("{code: '1', map: hello}", "map: expected a list"),
         ("{code: ''}", "expected Python"),
+        ("{code: '1', with: {class: 2}}", "with.class: 'class' is a word of Python"),
+        ("{code: '1', checks: [{expr: \"matches('(', output)\"}]}", "is no pattern"),
+        ("{tool: py, with: {code: 7}}", "with.code: expected"),
         ("{code: '1', checks: [{ref: 'nope.mod:f'}]}", r"checks\[0\].ref: there is no module 'nope'"),
         ("{code: '1', checks: [{agree: {samples: 3, quorum: 2}}]}", "asks none"),
     ],
@@ -220,4 +223,4 @@ async def test_what_cannot_work_is_found_before_anything_runs(
 ) -> None:
     async with Engine(journal=tmp_path / "j.db") as engine:
         with pytest.raises(ConfigError, match=rf"<text>:\d+:\d+: nodes.a.*{where}"):
-            await engine.check(make_workflow(f"nodes: {{a: {node}}}\n", models=""))
+            await engine.check(make_workflow(f"tools: {{py: {{python: {{}}}}}}\nnodes: {{a: {node}}}\n", models=""))
