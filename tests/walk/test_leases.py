@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,3 +143,15 @@ def test_an_owner_is_dead_only_when_its_process_is_known_to_be_gone() -> None:
     assert is_dead(f"{machine}|{pid}|{int(began) + 1}|x")
     assert is_dead(f"{machine}|4194303|5|x")
     assert not is_dead("elsewhere|1|1|x")
+
+
+def test_a_killed_process_that_nobody_waited_for_is_dead() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    machine = this_process("x").split("|")[0]
+    began = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    owner = f"{machine}|{child.pid}|{began}|x"
+    assert not is_dead(owner)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert is_dead(owner)
+    child.wait()
