@@ -14,8 +14,9 @@ def _read(path: str) -> str:
 
 
 def _started(pid: int) -> str:
-    """Return when a process began, in clock ticks since boot; empty for a dead one that nobody has waited for yet,
-    and where the system does not say.
+    """Return when a process began, in clock ticks since boot.
+
+    Empty for a dead one that nobody has waited for yet, and where the system does not say.
     """
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return fields[19] if fields and fields[0] not in "ZX" else ""
