@@ -145,6 +145,13 @@ class ToolSpec(Spec):
     """What files and sql may do."""
     effect: Literal["pure", "read", "write"] | None = None
     """What calling it does to the world; left out: `read` for a function, known for the others."""
+    trust: Literal["trusted", "untrusted"] | None = None
+    """Whether its results may hold what others wrote; left out: `untrusted`, or what the function's `@tool` says."""
+    control: tuple[str, ...] | None = None
+    """Parameters that say where a call goes or what it does: untrusted values fill them only where a person granted it.
+    Left out: known for the tools above, else all parameters of a `write` tool."""
+    data: tuple[str, ...] | None = None
+    """The other way round: all parameters but these are `control`."""
     description: str = ""
     """Shown to models in place of the tool's own description."""
     timeout: Seconds = 30.0

@@ -1,11 +1,13 @@
 """The seam to a tool: a description, a schema and one async function."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, TypeAlias
 
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Effect, ToolName
+
+Trust: TypeAlias = Literal["trusted", "untrusted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,35 @@ class Tool:
     """Calls under way at the same time, over all runs of the engine."""
     idempotency_parameter: str | None = None
     """Argument that receives a key stable over retries and resumes, for `write` tools that take one."""
+    trust: Trust = "untrusted"
+    """Whether its results may hold what others wrote; those of a `pure` tool are as its arguments are."""
+    control: frozenset[str] | None = None
+    """Parameters that say where a call goes or what it does: recipient, path, URL, SQL. Untrusted values fill
+    them only where a person granted it. `None`: all parameters of a `write` tool, none of any other."""
+
+    @property
+    def controls(self) -> frozenset[str]:
+        """The control parameters, with the default where none are named."""
+        if self.control is not None:
+            return self.control
+        return self.names - {self.idempotency_parameter} if self.effect == "write" else frozenset()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of its parameters."""
+        known = self.parameters.get("properties")
+        return frozenset(known) if isinstance(known, dict) else frozenset()
+
+
+def marked(tool: Tool, *, trust: Trust | None, control: Collection[str] | None, data: Collection[str] | None) -> Tool:
+    """Return a tool as somebody says it is to be guarded; what is `None` stays. `data` names all but `control`."""
+    if data is not None:
+        control = tool.names - {*data, tool.idempotency_parameter}
+    return replace(
+        tool,
+        trust=trust or tool.trust,
+        control=tool.control if control is None else frozenset(control) & tool.names,
+    )
 
 
 class Source(Protocol):

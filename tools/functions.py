@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from planloom.configs.spec import ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Effect, ToolName
-from planloom.tools.base import Tool
+from planloom.tools.base import Tool, Trust, marked
 
 _KEY = "idempotency_key"
 _MARKS = "__planloom_tool__"
@@ -35,19 +35,41 @@ class ToolMarks:
 
     effect: Effect
     description: str
+    trust: Trust
+    control: frozenset[str] | None
+    data: frozenset[str] | None
 
 
-def tool(*, effect: Effect = "read", description: str = "") -> Callable[[_Function], _Function]:
+def tool(
+    *,
+    effect: Effect = "read",
+    description: str = "",
+    trust: Trust = "untrusted",
+    control: Collection[str] | None = None,
+    data: Collection[str] | None = None,
+) -> Callable[[_Function], _Function]:
     """Say what calling a function does to the world, and how models see it.
 
     Args:
         effect: `pure`, `read` or `write`; a `write` function may take `idempotency_key: str`, which is the
             same on every retry and resume.
         description: Shown to models in place of the docstring.
+        trust: `trusted` if its results hold nothing that others wrote.
+        control: Parameters that say where a call goes or what it does; untrusted values fill them only where
+            a person granted it. Left out: all parameters of a `write` function, none of any other.
+        data: The other way round: all parameters but these are control.
     """
+    if control is not None and data is not None:
+        raise ValueError("expected at most one of control, data; found both")
 
     def mark(function: _Function) -> _Function:
-        marks = ToolMarks(effect=effect, description=description)
+        marks = ToolMarks(
+            effect=effect,
+            description=description,
+            trust=trust,
+            control=None if control is None else frozenset(control),
+            data=None if data is None else frozenset(data),
+        )
         setattr(function, _MARKS, marks)
         return function
 
@@ -165,7 +187,7 @@ class FunctionSource:
             max_parallel=spec.max_parallel,
             idempotency_parameter=_KEY if takes_key else None,
         )
-        return (made,)
+        return (marked(made, trust=marks.trust, control=marks.control, data=marks.data) if marks else made,)
 
     async def open(self) -> None:
         """Nothing to do."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from planloom.configs.spec import ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import ToolName
-from planloom.tools.base import Source, Tool
+from planloom.tools.base import Source, Tool, marked
 from planloom.tools.files import FilesSource
 from planloom.tools.functions import FunctionSource, load_function
 from planloom.tools.http import HttpSource
@@ -53,6 +53,7 @@ class Toolbox:
             ConfigError: A source cannot be made of its spec; every fault is listed.
         """
         self._base_dir, self._sandbox = base_dir, sandbox
+        self._specs = specs
         self._sources: dict[str, Source] = {}
         self.tools: dict[ToolName, Tool] = {}
         """Every operation by name."""
@@ -62,6 +63,8 @@ class Toolbox:
                 self._sources[name] = self._make(name, spec, given.get(name))
             except ConfigError as exc:
                 problems.extend(exc.problems)
+            else:
+                problems.extend(_strange_marks(name, spec, self._sources[name].tools()))
         if problems:
             raise ConfigError(base_dir, problems)
         self._describe()
@@ -87,7 +90,11 @@ class Toolbox:
         return _IN_FOLDER[kinds[0]](name, spec, self._base_dir)
 
     def _describe(self) -> None:
-        self.tools = {tool.name: tool for source in self._sources.values() for tool in source.tools()}
+        self.tools = {}
+        for name, source in self._sources.items():
+            spec = self._specs.get(name, ToolSpec())
+            for tool in source.tools():
+                self.tools[tool.name] = marked(tool, trust=spec.trust, control=spec.control, data=spec.data)
 
     async def __aenter__(self) -> Self:
         """Open every source.
@@ -176,6 +183,18 @@ _IN_FOLDER: Mapping[str, Callable[[str, ToolSpec, Path], Source]] = {
     "http": HttpSource,
     "sql": SqlSource,
 }
+
+
+def _strange_marks(name: str, spec: ToolSpec, tools: Sequence[Tool]) -> Iterator[Problem]:
+    """Yield what is wrong with the parameters that a spec names as `control` or `data`."""
+    if spec.control is not None and spec.data is not None:
+        yield Problem("expected at most one of control, data; found both", f"tools.{name}.data")
+    known = {parameter for tool in tools for parameter in tool.names}
+    for field, names in (("control", spec.control), ("data", spec.data)):
+        for index, parameter in enumerate(names or ()):
+            if known and parameter not in known:
+                message = f"no parameter {parameter!r}; there are: {', '.join(sorted(known))}"
+                yield Problem(message, f"tools.{name}.{field}[{index}]")
 
 
 async def _timed(tool: Tool, args: JsonObject) -> Json:

@@ -7,6 +7,7 @@ import pytest
 from planloom.configs.spec import FilesSpec, HttpSpec, PythonSpec, ToolSpec
 from planloom.core.errors import ConfigError, ToolError
 from planloom.core.plan import ToolName
+from planloom.tools.functions import tool
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.toolbox import MAX_RESULT_BYTES, Toolbox
 
@@ -156,3 +157,45 @@ async def test_what_was_opened_is_closed_when_a_later_source_fails(tmp_path: Pat
     with pytest.raises(ConfigError, match=r"tools\.b\.sql"):
         async with box:
             pass
+
+
+@tool(effect="write", data=["body"])
+def send(to: str, body: str, idempotency_key: str) -> str:
+    """Send a message."""
+    return f"{to}{body}{idempotency_key}"
+
+
+@tool(effect="write", control=["to"], trust="trusted")
+def post(to: str, body: str) -> str:
+    """Post a message."""
+    return to + body
+
+
+def drop(table: str) -> str:
+    return table
+
+
+def test_control_parameters_are_declared_or_all_of_a_tool_that_writes() -> None:
+    box = box_of({"drop": ToolSpec(effect="write")}, send=send, post=post, drop=drop, echo=echo)
+    assert {name: sorted(tool.controls) for name, tool in box.tools.items()} == {
+        "send": ["to"],
+        "post": ["to"],
+        "drop": ["table"],
+        "echo": [],
+    }
+    assert {name for name, tool in box.tools.items() if tool.trust == "trusted"} == {"post"}
+
+
+def test_the_workflow_has_the_last_word_on_trust_and_control() -> None:
+    specs = {"send": ToolSpec(trust="trusted", data=("to", "body")), "echo": ToolSpec(control=("a",))}
+    box = box_of(specs, send=send, echo=echo)
+    assert (box.tools[ToolName("send")].trust, box.tools[ToolName("send")].controls) == ("trusted", frozenset())
+    assert box.tools[ToolName("echo")].controls == {"a"}
+
+
+def test_a_control_parameter_that_is_not_there_is_a_fault_of_the_workflow() -> None:
+    with pytest.raises(ConfigError, match="no parameter 'b0dy'; there are: body, to") as caught:
+        box_of(
+            {"send": ToolSpec(data=("b0dy",)), "post": ToolSpec(control=("to",), data=("body",))}, send=send, post=post
+        )
+    assert [problem.field for problem in caught.value.problems] == ["tools.send.data[0]", "tools.post.data"]
