@@ -4,35 +4,31 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 from planloom.configs.load import Workflow
 from planloom.core import events as ev
-from planloom.core.errors import ConfigError, PlanError, RunError
+from planloom.core.errors import RunError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
-from planloom.graphs.context import Run, Slots, check_refs, facts_of
-from planloom.graphs.estimate import Checked, check_workflow
-from planloom.graphs.lint import Facts
+from planloom.graphs.context import Run, Slots
+from planloom.graphs.estimate import Checked
 from planloom.graphs.reopen import reopening
 from planloom.graphs.shell import Shell, build_shell, open_checkpointer, walk_run
 from planloom.handle import RunHandle
-from planloom.models.gateway import Gateway, Rung
-from planloom.models.prices import price_of
-from planloom.models.script import load_script, scripts_of
+from planloom.models.gateway import Gateway
+from planloom.parts import Maker, Parts, Wire, at_lines_of
 from planloom.state.journal import Journal, JournalError, RunSummary
 from planloom.state.ledger import Caps, Ledger
 from planloom.state.log import RunLog
 from planloom.tools.functions import load_function
 from planloom.tools.sandbox import Sandbox
-from planloom.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
     from planloom.models.gateway import Answer
@@ -71,8 +67,7 @@ class Engine:
         self._gateway = Gateway()
         self._sandbox = Sandbox()
         self._rehearsal = str(Path(rehearsal).resolve()) if rehearsal is not None else None
-        self._models = dict(models or {})
-        self._functions = dict(tools or {})
+        self._maker = Maker(self._gateway, self._sandbox, dict(models or {}), dict(tools or {}))
         self._process = asyncio.Semaphore(max_parallel)
         self._stack = AsyncExitStack()
         self._shell: Shell | None = None
@@ -144,8 +139,8 @@ class Engine:
         if not isinstance(workflow, Workflow):
             workflow = await asyncio.to_thread(Workflow.from_yaml, workflow)
         values = workflow.check_inputs(inputs or {})
-        wire = _Wire(self._rehearsal, self._base_url)
-        parts = await self._opened_parts(workflow, wire)
+        wire = Wire(self._rehearsal, self._base_url)
+        parts = await self._maker.opened(workflow, wire)
         run_id = RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")
         await self._journal.take(run_id)
         log = RunLog(self._journal, run_id)
@@ -190,8 +185,8 @@ class Engine:
         log = RunLog(self._journal, run_id, await self._journal.events(run_id))
         opening = reopening(log.view, approvals)
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
-        wire = _Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
-        parts = await self._opened_parts(workflow, wire)
+        wire = Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
+        parts = await self._maker.opened(workflow, wire)
         for event in opening:
             log.note(event)
         await self._journal.commit(run_id)
@@ -225,61 +220,10 @@ class Engine:
         Raises:
             ConfigError: It must be fixed first; every finding is listed with line and column.
         """
-        wire = _Wire(self._rehearsal, self._base_url)
-        return (await asyncio.to_thread(self._parts, workflow, wire)).checked
+        wire = Wire(self._rehearsal, self._base_url)
+        return (await asyncio.to_thread(self._maker.make, workflow, wire)).checked
 
-    async def _opened_parts(self, workflow: Workflow, wire: "_Wire") -> "_Parts":
-        """Make what a run needs and open its models, so that the run's clock does not pay for imports.
-
-        Raises:
-            ConfigError: The workflow must be fixed first, or an API key is missing.
-        """
-        parts = await asyncio.to_thread(self._parts, workflow, wire)
-        with _at_lines_of(workflow):
-            for rung in parts.rungs.values():
-                await rung.open()
-        return parts
-
-    def _parts(self, workflow: Workflow, wire: "_Wire") -> "_Parts":
-        """Make what one run of a workflow needs; nothing is opened or called yet.
-
-        Raises:
-            ConfigError: The workflow must be fixed first.
-        """
-        with _at_lines_of(workflow):
-            rungs = self._rungs(workflow, wire)
-            toolbox = Toolbox(
-                workflow.spec.tools, base_dir=workflow.base_dir, sandbox=self._sandbox, functions=self._functions
-            )
-            facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
-            for ref, field in check_refs(workflow.spec):
-                load_function(ref, workflow.base_dir, field=field)
-            return _Parts(workflow, rungs, toolbox, facts, check_workflow(workflow, facts, rungs))
-
-    def _rungs(self, workflow: Workflow, wire: "_Wire") -> dict[str, Rung]:
-        specs = workflow.spec.models
-        if unknown := sorted(set(self._models) - set(specs)):
-            message = f"the program passes a model {unknown[0]!r}, which does not stand here"
-            raise ConfigError(workflow.source, [workflow.problem("models", message)])
-        script = load_script(wire.script) if wire.script is not None else None
-        scripts = scripts_of(specs, workflow.base_dir) if script is None else dict.fromkeys(specs, script)
-        rungs: dict[str, Rung] = {}
-        for name, spec in specs.items():
-            if name in self._models:
-                rungs[name] = self._gateway.plugged(
-                    name,
-                    self._models[name],
-                    price=price_of(spec),
-                    max_output_tokens=spec.max_output_tokens,
-                    max_parallel=spec.max_parallel,
-                    timeout_s=spec.timeout,
-                )
-            else:
-                there = spec.model_copy(update={"base_url": wire.base_url}) if wire.base_url else spec
-                rungs[name] = self._gateway.rung(name, there, rehearsal=scripts.get(name))
-        return rungs
-
-    async def _start(self, log: RunLog, parts: "_Parts", inputs: JsonObject) -> RunHandle:
+    async def _start(self, log: RunLog, parts: Parts, inputs: JsonObject) -> RunHandle:
         if self._group is None or self._shell is None:
             raise RunError("the engine is not open; use `async with Engine() as engine`")
         handle = RunHandle(log)
@@ -290,7 +234,7 @@ class Engine:
         await asyncio.sleep(0)  # let it begin: a task cancelled before its first step would never end its run
         return handle
 
-    async def _carry(self, shell: Shell, handle: RunHandle, log: RunLog, parts: "_Parts", inputs: JsonObject) -> None:
+    async def _carry(self, shell: Shell, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
         """Carry one run to its end; whatever goes wrong ends in its handle and nowhere else."""
         error: Exception | None = None
         try:
@@ -315,10 +259,10 @@ class Engine:
         with suppress(JournalError):  # whoever waits for the run is told already
             await self._journal.release(run_id)
 
-    async def _walk(self, shell: Shell, log: RunLog, parts: "_Parts", inputs: JsonObject) -> None:
+    async def _walk(self, shell: Shell, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
         workflow, spec = parts.workflow, parts.workflow.spec
         async with AsyncExitStack() as stack:
-            with _at_lines_of(workflow):
+            with at_lines_of(workflow):
                 toolbox = await stack.enter_async_context(parts.toolbox)
             run = Run(
                 workflow=workflow,
@@ -334,39 +278,6 @@ class Engine:
                 load=lambda ref: load_function(ref, workflow.base_dir),
             )
             await walk_run(shell, run)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wire:
-    """What stands over the workflow's own word on where models answer; `None` is nothing."""
-
-    script: str | None
-    base_url: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What one run of a workflow needs, made and checked before it starts."""
-
-    workflow: Workflow
-    rungs: Mapping[str, Rung]
-    toolbox: Toolbox
-    facts: Facts
-    checked: Checked
-
-
-@contextmanager
-def _at_lines_of(workflow: Workflow) -> Generator[None]:
-    """Give errors about a workflow the file, lines and columns they are about."""
-    try:
-        yield
-    except PlanError as exc:
-        raise workflow.as_config_error(exc.findings) from exc
-    except ConfigError as exc:
-        if any(problem.line for problem in exc.problems):
-            raise  # it is about another file, which it names
-        problems = [workflow.problem(problem.field, problem.message) for problem in exc.problems]
-        raise ConfigError(workflow.source, problems) from exc
 
 
 def _first(error: BaseException) -> Exception:

@@ -1,0 +1,129 @@
+"""What one run of a workflow needs: its models, tools and findings, made and checked before it starts."""
+
+import asyncio
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from planloom.configs.load import Workflow
+from planloom.core.errors import ConfigError, PlanError
+from planloom.graphs.context import check_refs, facts_of
+from planloom.graphs.estimate import Checked, check_workflow
+from planloom.graphs.lint import Facts
+from planloom.models.gateway import Gateway, Rung
+from planloom.models.prices import price_of
+from planloom.models.script import load_script, scripts_of
+from planloom.tools.functions import load_function
+from planloom.tools.sandbox import Sandbox
+from planloom.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from planloom.models.gateway import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What stands over the workflow's own word on where models answer; `None` is nothing."""
+
+    script: str | None
+    base_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one run of a workflow needs, made and checked before it starts."""
+
+    workflow: Workflow
+    rungs: Mapping[str, Rung]
+    toolbox: Toolbox
+    facts: Facts
+    checked: Checked
+
+
+class Maker:
+    """Makes the parts of runs from what an engine shares among them.
+
+    Args:
+        gateway: Makes the rungs.
+        sandbox: Where code runs.
+        models: Rungs from Python by the name the workflow uses.
+        functions: Python functions by the name of the tool source.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        sandbox: Sandbox,
+        models: "Mapping[str, Answer]",
+        functions: Mapping[str, Callable[..., object]],
+    ) -> None:
+        self._gateway = gateway
+        self._sandbox = sandbox
+        self._models = models
+        self._functions = functions
+
+    async def opened(self, workflow: Workflow, wire: Wire) -> Parts:
+        """Make what a run needs and open its models, so that the run's clock does not pay for imports.
+
+        Raises:
+            ConfigError: The workflow must be fixed first, or an API key is missing.
+        """
+        parts = await asyncio.to_thread(self.make, workflow, wire)
+        with at_lines_of(workflow):
+            for rung in parts.rungs.values():
+                await rung.open()
+        return parts
+
+    def make(self, workflow: Workflow, wire: Wire) -> Parts:
+        """Make what one run of a workflow needs; nothing is opened or called yet.
+
+        Raises:
+            ConfigError: The workflow must be fixed first.
+        """
+        with at_lines_of(workflow):
+            rungs = self._rungs(workflow, wire)
+            toolbox = Toolbox(
+                workflow.spec.tools, base_dir=workflow.base_dir, sandbox=self._sandbox, functions=self._functions
+            )
+            facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
+            for ref, field in check_refs(workflow.spec):
+                load_function(ref, workflow.base_dir, field=field)
+            return Parts(workflow, rungs, toolbox, facts, check_workflow(workflow, facts, rungs))
+
+    def _rungs(self, workflow: Workflow, wire: Wire) -> dict[str, Rung]:
+        specs = workflow.spec.models
+        if unknown := sorted(set(self._models) - set(specs)):
+            message = f"the program passes a model {unknown[0]!r}, which does not stand here"
+            raise ConfigError(workflow.source, [workflow.problem("models", message)])
+        script = load_script(wire.script) if wire.script is not None else None
+        scripts = scripts_of(specs, workflow.base_dir) if script is None else dict.fromkeys(specs, script)
+        rungs: dict[str, Rung] = {}
+        for name, spec in specs.items():
+            if name in self._models:
+                rungs[name] = self._gateway.plugged(
+                    name,
+                    self._models[name],
+                    price=price_of(spec),
+                    max_output_tokens=spec.max_output_tokens,
+                    max_parallel=spec.max_parallel,
+                    timeout_s=spec.timeout,
+                )
+            else:
+                there = spec.model_copy(update={"base_url": wire.base_url}) if wire.base_url else spec
+                rungs[name] = self._gateway.rung(name, there, rehearsal=scripts.get(name))
+        return rungs
+
+
+@contextmanager
+def at_lines_of(workflow: Workflow) -> Generator[None]:
+    """Give errors about a workflow the file, lines and columns they are about."""
+    try:
+        yield
+    except PlanError as exc:
+        raise workflow.as_config_error(exc.findings) from exc
+    except ConfigError as exc:
+        if any(problem.line for problem in exc.problems):
+            raise  # it is about another file, which it names
+        problems = [workflow.problem(problem.field, problem.message) for problem in exc.problems]
+        raise ConfigError(workflow.source, problems) from exc
