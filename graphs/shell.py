@@ -1,24 +1,18 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-"""The shell: one run as a small fixed LangGraph graph, the only file that knows LangGraph.
+"""The shell: one run as a small fixed LangGraph graph, the only one that knows LangGraph beside `checkpoints.py`.
 
 LangGraph gives the shell its checkpoints and its interrupt; all scheduling happens inside `execute`, where
 no superstep barrier can hold a branch up. The checkpointed state is the run's id and nothing else.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Literal, TypeAlias, TypedDict
 
-import aiosqlite
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
-from sqlalchemy import URL
 
 from planloom.graphs.context import Run
 from planloom.graphs.planning import Planning
@@ -98,39 +92,3 @@ async def walk_run(shell: Shell, run: Run) -> None:
         Command(resume=walk.pending() or {"answered": True}) if waiting else ShellState(run_id=run_id)
     )
     await shell.ainvoke(start, config, context=walk, durability="sync", version="v2")
-
-
-@asynccontextmanager
-async def open_checkpointer(url: URL) -> AsyncGenerator[BaseCheckpointSaver[str]]:
-    """Open the checkpoint tables in the journal's database; only plain data is ever read back from them."""
-    serde = JsonPlusSerializer(allowed_msgpack_modules=None)
-    if url.get_backend_name() == "postgresql":
-        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-        from psycopg import AsyncConnection
-        from psycopg.rows import DictRow, dict_row
-        from psycopg_pool import AsyncConnectionPool
-
-        async def alive(connection: AsyncConnection[DictRow]) -> None:
-            await connection.execute("SELECT 1")
-
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-        pool = AsyncConnectionPool(
-            plain,
-            connection_class=AsyncConnection[DictRow],
-            kwargs=options,
-            min_size=0,
-            max_size=4,
-            check=alive,
-            open=False,
-        )
-        async with pool:
-            shared = AsyncPostgresSaver(pool, serde=serde)
-            await shared.setup()
-            yield shared
-        return
-    async with aiosqlite.connect(url.database or ":memory:", timeout=30) as connection:
-        await connection.execute("PRAGMA synchronous=NORMAL")  # as the journal: safe from a killed process
-        saver = AsyncSqliteSaver(connection, serde=serde)
-        await saver.setup()
-        yield saver

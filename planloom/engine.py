@@ -17,10 +17,11 @@ from planloom.core.json import Json, JsonObject
 from planloom.core.plan import RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
+from planloom.graphs.checkpoints import open_checkpointer
 from planloom.graphs.context import Run, Slots
 from planloom.graphs.estimate import Checked
 from planloom.graphs.reopen import reopening
-from planloom.graphs.shell import Shell, build_shell, open_checkpointer, walk_run
+from planloom.graphs.shell import Shell, build_shell, walk_run
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
 from planloom.parts import Maker, Parts, Wire, at_lines_of
@@ -43,7 +44,8 @@ class Engine:
 
     Args:
         journal: File of the journal, `sqlite:///FILE` or `postgresql://...`; `None` takes `PLANLOOM_JOURNAL`,
-            or `.planloom/planloom.db` in the current folder; `:memory:` keeps nothing.
+            or `.planloom/planloom.db` in the current folder; `:memory:` keeps nothing. A `Journal` not yet
+            entered carries its own settings.
         base_url: Server for every model, over what the workflow and the environment say.
         rehearsal: Script that answers in place of all models.
         models: Rungs from Python by the name the workflow uses: async functions or LangChain chat models.
@@ -54,15 +56,15 @@ class Engine:
     def __init__(
         self,
         *,
-        journal: str | Path | None = None,
+        journal: str | Path | Journal | None = None,
         base_url: str | None = None,
         rehearsal: str | Path | None = None,
         models: "Mapping[str, Answer] | None" = None,
         tools: Mapping[str, Callable[..., object]] | None = None,
         max_parallel: int = 64,
     ) -> None:
-        place = str(journal or os.environ.get("PLANLOOM_JOURNAL") or DEFAULT_JOURNAL)
-        self._journal = Journal(place)
+        place = journal or os.environ.get("PLANLOOM_JOURNAL") or DEFAULT_JOURNAL
+        self._journal = place if isinstance(place, Journal) else Journal(place)
         self._base_url = base_url
         self._gateway = Gateway()
         self._sandbox = Sandbox()
@@ -84,7 +86,9 @@ class Engine:
             await stack.enter_async_context(self._journal)
             await stack.enter_async_context(self._gateway)
             await stack.enter_async_context(self._sandbox)
-            checkpointer = await stack.enter_async_context(open_checkpointer(self._journal.url))
+            checkpointer = await stack.enter_async_context(
+                open_checkpointer(self._journal.url, outage_s=self._journal.outage_s)
+            )
             self._shell = build_shell(checkpointer)
             self._group = await stack.enter_async_context(asyncio.TaskGroup())
             self._stack = stack.pop_all()

@@ -65,6 +65,7 @@ class Journal:
 
     def __init__(self, place: Path | str, *, outage_s: float = 60.0) -> None:
         self.url = parse_url(str(place))
+        self.outage_s = outage_s
         self._store = Store(self.url, outage_s=outage_s)
         self._owner = this_process(uuid.uuid4().hex[:8])
         self._queue: deque[tuple[EventRow, bool]] = deque()

@@ -33,6 +33,8 @@ from planloom.state.tables import HEAD, events, leases
 T = TypeVar("T")
 LEASE_S = 20.0
 """Seconds a lease holds without a heartbeat, for owners on other machines."""
+_MIGRATION_LOCK = 0x706C616D
+"""Advisory lock of whoever brings the tables of a PostgreSQL database up to date."""
 
 
 class JournalError(PlanloomError):
@@ -150,9 +152,12 @@ class Store:
         return engine
 
     def _migrate(self, connection: Connection) -> None:
-        found = _revision(connection)
-        if found == HEAD:
+        if _revision(connection) == HEAD:
             return
+        if not self._is_sqlite:  # one process at a time; in SQLite the transaction itself keeps others out
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            if _revision(connection) == HEAD:
+                return
         from alembic import command
         from alembic.config import Config
         from alembic.util import CommandError

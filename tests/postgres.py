@@ -26,6 +26,15 @@ class Postgres:
     def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
+    def fresh(self, number: int) -> str:
+        """Make an empty database and return its URL."""
+        import psycopg
+
+        name = f"fresh{number}".replace("-", "_")
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url.removesuffix("postgres") + name
+
     def run(self, program: str, *args: str) -> None:
         as_other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         command = [*as_other, str(self.binaries / program), "-D", str(self.folder), *args]

@@ -77,11 +77,12 @@ async def test_a_run_whose_process_was_killed_can_be_resumed_at_once(
     server = await serve_model(ANSWERS)
     path = tmp_path / "w.yaml"
     path.write_text(WORKFLOW)
-    child = await asyncio.create_subprocess_exec(sys.executable, "-P", "-c", RUNNER, str(path), place, server.base_url)
-    while len(server.requests) < 4:
-        assert child.returncode is None
-        await asyncio.sleep(0.005)
     async with Engine(journal=place, base_url=server.base_url) as engine:
+        command = (sys.executable, "-P", "-c", RUNNER, str(path), place, server.base_url)
+        child = await asyncio.create_subprocess_exec(*command)
+        while len(server.requests) < 4:
+            assert child.returncode is None
+            await asyncio.sleep(0.005)
         with pytest.raises(RunError, match="under way elsewhere"):
             await engine.resume("last")
         os.kill(child.pid, signal.SIGKILL)

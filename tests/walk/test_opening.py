@@ -1,0 +1,30 @@
+"""Many processes may open a new journal at the same moment."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from postgres import served
+
+from planloom.engine import Engine
+
+
+async def _open(place: str) -> None:
+    async with Engine(journal=place) as engine:
+        assert await engine.runs() == []
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+async def test_a_new_journal_can_be_opened_by_many_at_once(database: str, tmp_path: Path) -> None:
+    if database == "sqlite":
+        await _open_at_once(str(tmp_path / "j.db"))
+        return
+    with served() as server:
+        for number in range(3):
+            await _open_at_once(server.fresh(number))
+
+
+async def _open_at_once(place: str) -> None:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(_open(place))
