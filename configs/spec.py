@@ -152,6 +152,8 @@ class ToolSpec(Spec):
     Left out: known for the tools above, else all parameters of a `write` tool."""
     data: tuple[str, ...] | None = None
     """The other way round: all parameters but these are `control`."""
+    verify: FunctionRef | None = None
+    """Python function that finds out what became of a write that was cut off: see "Writes" in the guide."""
     description: str = ""
     """Shown to models in place of the tool's own description."""
     timeout: Seconds = 30.0

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, cast
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
+from planloom.core.effect import EffectOutcome
 from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Evidence, Failed, Usage
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
@@ -151,6 +152,35 @@ class ToolCalled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EffectStarted(Event):
+    """A tool that writes is about to be called; durable before the call, so that a crash leaves a trace of it."""
+
+    node_id: NodeId
+    attempt: int
+    tool: str
+    key: str
+    """Idempotency key of the call."""
+    work: str
+    """The node's work that it belongs to, the same over retries, resumes and replans."""
+    args: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectEnded(Event):
+    """What came of a write; durable before its result is used, so that a retry takes the result and not the write."""
+
+    node_id: NodeId
+    attempt: int
+    tool: str
+    key: str
+    outcome: EffectOutcome
+    result: Json = None
+    error: str = ""
+    told_by: Literal["tool", "verify", "human"] = "tool"
+    """The call itself, the tool's `verify` hook, or a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnded(Event):
     """An attempt ended: `failed` is `None` when its output passed every check."""
 
@@ -261,6 +291,8 @@ AnyEvent: TypeAlias = (
     | CallStarted
     | CallEnded
     | ToolCalled
+    | EffectStarted
+    | EffectEnded
     | AttemptEnded
     | Decided
     | NodeCommitted

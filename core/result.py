@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
+from planloom.core.effect import EffectRecord
 from planloom.core.events import Action, Status
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Evidence, Usage
@@ -49,6 +50,8 @@ class NodeRecord:
     ended_at: float | None
     plan_version: int
     reused: bool = False
+    effects: tuple[EffectRecord, ...] = ()
+    """What its tools wrote, each as it was last tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

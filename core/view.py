@@ -1,118 +1,16 @@
 """A run seen from its events: one fold serves the result, the screen, `show` and resume."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import singledispatchmethod
 
 from planloom.core import events as ev
+from planloom.core.effect import EffectRecord
 from planloom.core.json import Json, JsonObject
-from planloom.core.outcome import Evidence, Failed, FailureKind, Usage
+from planloom.core.node_view import AttemptView, NodeView
+from planloom.core.outcome import Usage
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
-from planloom.core.result import (
-    AttemptRecord,
-    DecisionRecord,
-    NodeRecord,
-    NodeState,
-    PendingApproval,
-    RunResult,
-)
-
-
-@dataclass(slots=True, kw_only=True)
-class AttemptView:
-    """An attempt as it unfolds."""
-
-    attempt: int
-    rung: str
-    started_at: float
-    input_digest: str = ""
-    model: str = ""
-    ended_at: float | None = None
-    failed: Failed | None = None
-    evidence: tuple[Evidence, ...] = ()
-    usage: Usage = field(default_factory=Usage)
-    cost_usd: float = 0.0
-    tool_calls: int = 0
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether its process stopped while it ran."""
-        return self.failed is not None and self.failed.kind is FailureKind.INTERRUPTED
-
-    def record(self) -> AttemptRecord:
-        """Freeze it."""
-        return AttemptRecord(
-            attempt=self.attempt,
-            rung=self.rung,
-            model=self.model,
-            started_at=self.started_at,
-            ended_at=self.ended_at,
-            ok=self.ended_at is not None and self.failed is None,
-            failure=self.failed.kind.value if self.failed else "",
-            message=self.failed.message if self.failed else "",
-            evidence=self.evidence,
-            usage=self.usage,
-            cost_usd=self.cost_usd,
-            tool_calls=self.tool_calls,
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class NodeView:
-    """A node as it unfolds."""
-
-    id: NodeId
-    goal: str = ""
-    state: NodeState = "pending"
-    attempts: list[AttemptView] = field(default_factory=list[AttemptView])
-    output: Json = None
-    input_digest: str = ""
-    reason: str = ""
-    plan_version: int = 0
-    started_at: float | None = None
-    ended_at: float | None = None
-    reused: bool = False
-    elements: int | None = None
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether an attempt began and never ended: its process stopped."""
-        return bool(self.attempts) and self.attempts[-1].ended_at is None
-
-    def interrupt(self, at: float) -> None:
-        """End the attempt that was under way."""
-        self.state = "pending"
-        if self.unfinished:
-            final = self.attempts[-1]
-            final.ended_at = at
-            final.failed = Failed(kind=FailureKind.INTERRUPTED, message="the process stopped while it ran")
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens and calls of all attempts."""
-        return sum((attempt.usage for attempt in self.attempts), Usage())
-
-    @property
-    def cost_usd(self) -> float:
-        """Cost of all attempts."""
-        return sum(attempt.cost_usd for attempt in self.attempts)
-
-    def record(self) -> NodeRecord:
-        """Freeze it."""
-        return NodeRecord(
-            id=self.id,
-            state=self.state,
-            goal=self.goal,
-            attempts=tuple(attempt.record() for attempt in self.attempts),
-            output=self.output,
-            reason=self.reason,
-            usage=self.usage,
-            cost_usd=self.cost_usd,
-            started_at=self.started_at,
-            ended_at=self.ended_at,
-            plan_version=self.plan_version,
-            reused=self.reused,
-        )
+from planloom.core.result import DecisionRecord, NodeState, PendingApproval, RunResult
 
 
 class RunView:
@@ -161,6 +59,10 @@ class RunView:
         if node_id not in self.nodes:
             self.nodes[node_id] = NodeView(id=node_id)
         return self.nodes[node_id]
+
+    def effects_of(self, node_id: NodeId) -> Mapping[str, EffectRecord]:
+        """Return a node's writes by idempotency key, each as it was last tried."""
+        return self.nodes[node_id].effects if node_id in self.nodes else {}
 
     def result(self) -> RunResult:
         """Freeze the run as it stands."""
@@ -286,6 +188,17 @@ class RunView:
     def _(self, event: ev.ToolCalled) -> None:
         if attempt := self._attempt(event.node_id, event.attempt):
             attempt.tool_calls += 1
+
+    @_fold.register
+    def _(self, event: ev.EffectStarted) -> None:
+        record = EffectRecord(key=event.key, work=event.work, tool=event.tool, args=event.args, attempt=event.attempt)
+        self.node(event.node_id).effects[event.key] = record
+
+    @_fold.register
+    def _(self, event: ev.EffectEnded) -> None:
+        effects = self.node(event.node_id).effects
+        if (begun := effects.get(event.key)) is not None:
+            effects[event.key] = replace(begun, outcome=event.outcome, result=event.result, error=event.error)
 
     @_fold.register
     def _(self, event: ev.AttemptEnded) -> None:

@@ -3,23 +3,19 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
-from planloom.agents.prompting import clip
 from planloom.agents.verifier import Claim, Verifier
 from planloom.agents.worker import Task, schema_evidence, work
-from planloom.core import events as ev
 from planloom.core.check import Agree
 from planloom.core.errors import BudgetExceeded, ModelError, ToolError
-from planloom.core.json import Json, JsonObject, clean
+from planloom.core.json import Json, clean
 from planloom.core.outcome import Done, Failed, FailureKind, Outcome
 from planloom.core.plan import Grant, Node, NodeId
+from planloom.graphs.calls import Calls
 from planloom.graphs.consensus import sample_until_agreed
 from planloom.graphs.context import Run
-from planloom.graphs.grants import GrantedTools, call_tool
+from planloom.graphs.grants import GrantedTools
 from planloom.graphs.meter import Meter
-
-_ARG_CHARS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +30,8 @@ class Job:
     local: Mapping[str, Json]
     """`item` and `index` in a map; else empty."""
     input_digest: str
-    key: str
-    """Idempotency key: the same on every retry, resume and replan of the same work."""
+    work: str
+    """Identity of the work for what it writes: the same on every retry, resume and replan of it."""
 
 
 class Attempts:
@@ -43,8 +39,6 @@ class Attempts:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self.wrote: set[tuple[NodeId, int]] = set()
-        """Attempts, by node and number, in which a tool that writes was called."""
 
     async def once(self, job: Job, *, attempt: int, rung: str, agree: Agree | None, last: Failed | None) -> Outcome:
         """Make one attempt and check it.
@@ -88,8 +82,7 @@ class Attempts:
                 return await self._compute(job)
 
     async def _ask(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
-        report = partial(self._report, job, attempt)
-        tools = GrantedTools(self._run.toolbox, job.grants, key=job.key, on_call=report)
+        tools = GrantedTools(self._run.toolbox, job.grants, self._calls(job, attempt))
         task = Task(
             node_id=job.node.id,
             attempt=attempt,
@@ -104,15 +97,10 @@ class Attempts:
 
     async def _call(self, job: Job, attempt: int) -> Outcome:
         (tool,) = self._run.toolbox.expand(job.node.tool or "")
-        value = await call_tool(
-            self._run.toolbox,
-            tool,
-            dict(job.values),
-            fixed={},
-            key=job.key,
-            on_call=partial(self._report, job, attempt),
-        )
-        return self._fit(job, value)
+        return self._fit(job, await self._calls(job, attempt).make(tool, dict(job.values), fixed={}))
+
+    def _calls(self, job: Job, attempt: int) -> Calls:
+        return Calls(self._run, node_id=job.node.id, attempt=attempt, work=job.work)
 
     async def _compute(self, job: Job) -> Outcome:
         names = {"inputs": dict(self._run.inputs), **job.local, **job.values}
@@ -164,17 +152,3 @@ class Attempts:
         owner = NodeId(node.id.partition("[")[0])  # a map's elements share its cap
         ledger = run.ledger_of(owner, node.max_cost_usd)
         return Meter(run.rungs[rung], ledger, run.log, node_id=node.id, attempt=attempt)
-
-    def _report(self, job: Job, attempt: int, tool: str, args: JsonObject, seconds: float, error: str) -> None:
-        if any(operation.effect == "write" for operation in self._run.toolbox.expand(tool)):
-            self.wrote.add((job.node.id, attempt))
-        self._run.log.note(
-            ev.ToolCalled(
-                node_id=job.node.id,
-                attempt=attempt,
-                tool=tool,
-                args={name: clip(value, _ARG_CHARS) for name, value in args.items()},
-                seconds=seconds,
-                error=error,
-            )
-        )

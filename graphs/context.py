@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from planloom.configs.load import Workflow
 from planloom.configs.spec import WorkflowSpec
 from planloom.core.json import Json, JsonObject
-from planloom.core.plan import Node, NodeId
+from planloom.core.plan import Node, NodeId, ToolName
 from planloom.core.view import RunView
 from planloom.graphs.lint import Facts
 from planloom.models.gateway import Rung
 from planloom.state.ledger import Amount, Caps, Ledger
 from planloom.state.log import RunLog
+from planloom.tools.base import Tool
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.toolbox import Toolbox
 
@@ -93,11 +94,27 @@ class Run:
         given = self.view.approvals.get((None, plan.digest))
         return given is None or not given.approved
 
-    def repeatable(self, node: Node) -> bool:
-        """Whether another attempt can do no harm: no write, or every tool that writes takes an idempotency key."""
+    def writing_tools(self, node: Node) -> list[Tool]:
+        """Return the tools by which a node can write."""
         names = [grant.tool for grant in node.tools] + ([node.tool] if node.tool else [])
-        writing = [tool for name in names for tool in self.toolbox.expand(name) if tool.effect == "write"]
-        return node.effect != "write" or (bool(writing) and all(tool.idempotency_parameter for tool in writing))
+        return [tool for name in names for tool in self.toolbox.expand(name) if tool.effect == "write"]
+
+    def writes_unseen(self, node: Node) -> bool:
+        """Whether a node says that it writes, but no tool of its will write the intent down."""
+        return node.effect == "write" and not self.writing_tools(node)
+
+    def in_doubt(self, node: Node, attempt: int) -> bool:
+        """Whether an attempt may have written something that another attempt could write twice.
+
+        A write that is done is in doubt for a worker only: it may write something else the next time, where a
+        `tool` node makes the same call and gets the result that is known.
+        """
+        tools = self.toolbox.tools
+        return any(
+            effect.uncertain or (effect.outcome == "done" and node.kind == "worker")
+            for effect in self.view.effects_of(node.id).values()
+            if effect.attempt == attempt and not ((tool := tools.get(ToolName(effect.tool))) and tool.repeatable)
+        )
 
     def ledger_of(self, node_id: NodeId | None, max_cost_usd: float | None) -> Ledger:
         """Return the account a node's calls go to: its own under the run's, when it has a cap of its own."""

@@ -14,6 +14,7 @@ from planloom.core.outcome import Done, Failed, FailureKind
 from planloom.core.plan import Node, NodeId
 from planloom.core.refs import RefError, Scope, as_text, resolve
 from planloom.graphs.attempt import Attempts, Job
+from planloom.graphs.calls import verify_effects
 from planloom.graphs.context import Outputs, Run
 from planloom.graphs.lint import dependencies
 from planloom.graphs.progress import Progress, take_up
@@ -131,8 +132,10 @@ class Driver:
         local: JsonObject = {} if scope.index is None else {"item": scope.item, "index": scope.index}
         fixed: Json = [dict(grant.args) for grant in grants]
         input_digest = digest([node.digest, values, goal, fixed, local])
-        key = digest([self._run.log.run_id, node.id, values, local])
-        return Job(node=node, goal=goal, values=values, grants=grants, local=local, input_digest=input_digest, key=key)
+        work = digest([self._run.log.run_id, node.id, values, local])
+        return Job(
+            node=node, goal=goal, values=values, grants=grants, local=local, input_digest=input_digest, work=work
+        )
 
     async def _map(self, node: Node, scope: Scope) -> Settled:
         """Run a map node: one element node per item, all at once, each with its own attempts."""
@@ -189,6 +192,7 @@ class Driver:
             if self._run.view.nodes[node.id].state != "done":
                 await self._commit(node, job.input_digest, done.output, attempt=done.attempt, reused=True)
             return Settled.DONE
+        await verify_effects(self._run, node.id)
         progress = take_up(node, job.input_digest, self._run)
         while True:
             if progress.decision is not None and not self._go_on(node, progress, progress.decision):
@@ -198,6 +202,7 @@ class Driver:
                 await self._commit(node, job.input_digest, outcome.output, attempt=progress.attempt)
                 return Settled.DONE
             progress.failed(outcome)
+            await verify_effects(self._run, node.id)
             progress.decision = self._decide(node, outcome, progress)
 
     def _go_on(self, node: Node, progress: Progress, decision: Decision) -> bool:
@@ -223,8 +228,8 @@ class Driver:
                 input_digest=job.input_digest,
                 samples=progress.agree.samples if progress.agree else 1,
             )
-            if job.node.effect == "write":
-                await self._run.log.commit(started, sync=True)
+            if self._run.writes_unseen(job.node):
+                await self._run.log.commit(started, sync=True)  # no tool will write its intent down
             else:
                 self._run.log.note(started)
             begun = time.monotonic()
@@ -257,7 +262,7 @@ class Driver:
                 failures_on_rung=progress.failures_on_rung,
                 voted=progress.voted or progress.agree is not None,
                 repeatable=node.kind != "code",
-                wrote=(node.id, progress.attempt) in self._attempts.wrote and not self._run.repeatable(node),
+                wrote=self._run.in_doubt(node, progress.attempt),
                 replans_left=self._run.replans_left,
             )
         )

@@ -1,18 +1,14 @@
 """What a node may call: its grants laid over the toolbox."""
 
-import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping
 
 from planloom.core.errors import ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Grant
+from planloom.graphs.calls import Calls
 from planloom.models.base import ToolOffer
 from planloom.tools.base import Tool
 from planloom.tools.toolbox import Toolbox
-
-OnCall: TypeAlias = Callable[[str, JsonObject, float, str], None]
-"""Told of every call: tool, arguments, seconds, error."""
 
 
 class GrantedTools:
@@ -21,14 +17,11 @@ class GrantedTools:
     Args:
         toolbox: All tools of the workflow.
         grants: What the plan gave this node, with references filled in.
-        key: Idempotency key of this work, the same on every retry and resume.
-        on_call: Told of every call.
+        calls: Makes the calls.
     """
 
-    def __init__(self, toolbox: Toolbox, grants: Iterable[Grant], *, key: str, on_call: OnCall) -> None:
-        self._toolbox = toolbox
-        self._key = key
-        self._on_call = on_call
+    def __init__(self, toolbox: Toolbox, grants: Iterable[Grant], calls: Calls) -> None:
+        self._calls = calls
         self._granted: dict[str, tuple[Tool, Grant]] = {}
         self._left: dict[str, int] = {}
         for grant in grants:
@@ -60,29 +53,7 @@ class GrantedTools:
             raise ToolError(name, f"its {grant.max_calls} calls are used up; finish with what you have")
         if left is not None:
             self._left[grant.tool] = left - 1
-        return await call_tool(self._toolbox, tool, args, fixed=grant.args, key=self._key, on_call=self._on_call)
-
-
-async def call_tool(
-    toolbox: Toolbox, tool: Tool, args: JsonObject, *, fixed: Mapping[str, Json], key: str, on_call: OnCall
-) -> Json:
-    """Call a tool and report the call.
-
-    Raises:
-        ToolError: Its arguments are wrong, or it failed.
-    """
-    known = tool.parameters.get("properties")
-    pinned = {name: value for name, value in fixed.items() if isinstance(known, dict) and name in known}
-    started, error = time.monotonic(), "cancelled"
-    try:
-        value = await toolbox.call(tool.name, args, fixed=pinned, idempotency_key=key)
-        error = ""
-        return value
-    except ToolError as exc:
-        error = exc.message
-        raise
-    finally:
-        on_call(tool.name, {**args, **pinned}, time.monotonic() - started, error)
+        return await self._calls.make(tool, args, fixed=grant.args)
 
 
 def _without(schema: JsonObject, fixed: Mapping[str, Json]) -> JsonObject:

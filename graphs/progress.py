@@ -71,7 +71,7 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     progress.attempt = len(attempts)
     ever = [a for a in attempts if a.input_digest == input_digest]
     same = [a for a in ever if a.started_at >= run.view.reopened_at]
-    if ever and ever[-1].cut_off and not run.repeatable(node):
+    if ever and ever[-1].cut_off and (run.writes_unseen(node) or run.in_doubt(node, ever[-1].attempt)):
         progress.last = ever[-1].failed
         progress.decision = Ask(reason="its process stopped in the middle: the write may have happened already")
         return progress

@@ -11,6 +11,22 @@ Trust: TypeAlias = Literal["trusted", "untrusted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """A write whose outcome was unknown turned out to have happened."""
+
+    result: Json
+    """What the call returned, or would have."""
+
+
+Verify: TypeAlias = Callable[[JsonObject], Awaitable[Happened | None]]
+"""Called with a write's arguments; `None` says that it did not happen.
+
+Raises:
+    ToolError: It cannot be found out.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """One operation a worker may call, or a tool node runs."""
 
@@ -37,6 +53,15 @@ class Tool:
     control: frozenset[str] | None = None
     """Parameters that say where a call goes or what it does: recipient, path, URL, SQL. Untrusted values fill
     them only where a person granted it. `None`: all parameters of a `write` tool, none of any other."""
+    idempotent: bool = False
+    """Calling it twice with the same arguments is the same as calling it once."""
+    verify: Verify | None = field(default=None, repr=False)
+    """Finds out what became of a write that was cut off or reported an error."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same call may be made again without harm."""
+        return self.effect != "write" or self.idempotent or self.idempotency_parameter is not None
 
     @property
     def controls(self) -> frozenset[str]:

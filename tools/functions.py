@@ -1,31 +1,26 @@
 """Any Python function with type hints as a tool."""
 
-import asyncio
 import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Collection, Generator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
-from typing import TypeVar, get_type_hints
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError, create_model
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic import PydanticUserError
 
 from planloom.configs.spec import ToolSpec
-from planloom.core.errors import ConfigError, Problem, ToolError
-from planloom.core.json import Json, JsonObject
+from planloom.core.errors import ConfigError, Problem
+from planloom.core.json import JsonObject
 from planloom.core.plan import Effect, ToolName
-from planloom.tools.base import Tool, Trust, marked
+from planloom.tools.base import Happened, Tool, Trust, Verify, marked
+from planloom.tools.typed import KEY, TypedFunction
 
-_KEY = "idempotency_key"
 _MARKS = "__planloom_tool__"
 _MAX_DESCRIPTION_CHARS = 2000
-_JSON: TypeAdapter[Json] = TypeAdapter(Json)
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
@@ -38,6 +33,8 @@ class ToolMarks:
     trust: Trust
     control: frozenset[str] | None
     data: frozenset[str] | None
+    idempotent: bool
+    verify: Callable[..., object] | None
 
 
 def tool(
@@ -47,6 +44,8 @@ def tool(
     trust: Trust = "untrusted",
     control: Collection[str] | None = None,
     data: Collection[str] | None = None,
+    idempotent: bool = False,
+    verify: Callable[..., object] | None = None,
 ) -> Callable[[_Function], _Function]:
     """Say what calling a function does to the world, and how models see it.
 
@@ -58,6 +57,9 @@ def tool(
         control: Parameters that say where a call goes or what it does; untrusted values fill them only where
             a person granted it. Left out: all parameters of a `write` function, none of any other.
         data: The other way round: all parameters but these are control.
+        idempotent: For `write`: calling it twice with the same arguments is the same as calling it once.
+        verify: For `write`: asked, with the same arguments, what became of a call that was cut off or reported an
+            error. It returns `None` or `False` when nothing happened, `True` or the call's result when it did.
     """
     if control is not None and data is not None:
         raise ValueError("expected at most one of control, data; found both")
@@ -69,6 +71,8 @@ def tool(
             trust=trust,
             control=None if control is None else frozenset(control),
             data=None if data is None else frozenset(data),
+            idempotent=idempotent,
+            verify=verify,
         )
         setattr(function, _MARKS, marks)
         return function
@@ -164,28 +168,28 @@ class FunctionSource:
         Raises:
             ConfigError: A parameter has no type hint, or one that JSON cannot fill.
         """
-        self._name, self._spec, self._function = name, spec, function
+        self._name, self._spec = name, spec
         self._marks = marks_of(function)
-        try:
-            self._arguments = _arguments(function)
-            self._schema = _schema(self._arguments)
-        except (TypeError, NameError, PydanticUserError) as exc:
-            raise _fault(name, f"tools.{name}.ref", str(exc)) from exc
+        self._call = _typed(name, function, "ref")
+        verify = self._marks.verify if self._marks else None
+        self._verify = verify_hook(name, verify) if verify else None
+        self._about = inspect.getdoc(function)
 
     def tools(self) -> tuple[Tool, ...]:
         """The one tool."""
         marks, spec = self._marks, self._spec
-        takes_key = _KEY in inspect.signature(self._function).parameters
-        about = spec.description or (marks.description if marks else "") or inspect.getdoc(self._function)
+        about = spec.description or (marks.description if marks else "") or self._about
         made = Tool(
             name=ToolName(self._name),
             description=(about or f"The function {self._name}.")[:_MAX_DESCRIPTION_CHARS],
-            parameters=self._schema,
+            parameters=self._call.schema,
             effect=spec.effect or (marks.effect if marks else "read"),
             call=self._call,
             timeout_s=spec.timeout,
             max_parallel=spec.max_parallel,
-            idempotency_parameter=_KEY if takes_key else None,
+            idempotency_parameter=KEY if self._call.takes_key else None,
+            idempotent=marks.idempotent if marks else False,
+            verify=self._verify,
         )
         return (marked(made, trust=marks.trust, control=marks.control, data=marks.data) if marks else made,)
 
@@ -195,99 +199,29 @@ class FunctionSource:
     async def close(self) -> None:
         """Nothing to do."""
 
-    async def _call(self, args: JsonObject) -> Json:
-        given = self._converted({name: value for name, value in args.items() if name != _KEY})
-        if _KEY in args:
-            given[_KEY] = args[_KEY]
-        try:
-            value = await self._run(given)
-        except ToolError:
-            raise
-        except (Exception, SystemExit) as exc:  # whatever a user's function raises is its answer
-            raise ToolError(self._name, f"{type(exc).__name__}: {exc}"[:4000]) from exc
-        try:
-            return _JSON.validate_python(to_jsonable_python(value, inf_nan_mode="null"))
-        except (PydanticSerializationError, ValidationError, RecursionError, ValueError) as exc:
-            raise ToolError(self._name, f"its result is not JSON: {exc}") from exc
 
-    def _converted(self, args: JsonObject) -> dict[str, object]:
-        """Turn JSON arguments into what the type hints say."""
-        try:
-            checked = self._arguments.model_validate(args)
-        except ValidationError as exc:
-            problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_url=False)]
-            raise ToolError(self._name, "; ".join(problems)) from exc
-        fields = self._arguments.model_fields
-        return {str(fields[name].alias): getattr(checked, name) for name in checked.model_fields_set}
+def verify_hook(name: str, function: Callable[..., object]) -> Verify:
+    """Return a function as the hook that finds out what became of a write.
 
-    async def _run(self, given: Mapping[str, object]) -> object:
-        if inspect.iscoroutinefunction(self._function):
-            return await self._function(**given)
-        value = await _in_thread(self._function, given)
-        return await value if inspect.isawaitable(value) else value
-
-
-async def _in_thread(function: Callable[..., object], given: Mapping[str, object]) -> object:
-    """Run a sync function in a thread of its own; one that never ends holds up neither others nor the exit."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[object] = loop.create_future()
-
-    def tell(settle: Callable[[], None]) -> None:
-        with suppress(RuntimeError):  # the loop is gone: nobody waits any more
-            loop.call_soon_threadsafe(lambda: None if done.done() else settle())
-
-    def work() -> None:
-        try:
-            value = function(**given)
-        except BaseException as exc:
-            plain = isinstance(exc, Exception | SystemExit) and not isinstance(exc, StopIteration)
-            error = exc if plain else RuntimeError(f"{type(exc).__name__}: {exc}")
-            tell(lambda: done.set_exception(error))
-        else:
-            tell(lambda: done.set_result(value))
-
-    Thread(target=copy_context().run, args=(work,), name=f"tool {function!r}"[:60], daemon=True).start()
-    return await done
-
-
-def _arguments(function: Callable[..., object]) -> type[BaseModel]:
-    """Return a model of the parameters; its fields have other names so that none is reserved.
+    It is called with those arguments of the write that it has a name for. `None` or `False` says that the write did
+    not happen, `True` that it did and returned nothing, anything else is what it returned.
 
     Raises:
-        TypeError: A parameter has no type hint, or cannot be given by name.
+        ConfigError: A parameter has no type hint, or one that JSON cannot fill.
     """
-    signature = inspect.signature(function)
-    target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
-    hints = get_type_hints(target, include_extras=True)
-    fields: dict[str, tuple[object, object]] = {}
-    for name, parameter in signature.parameters.items():
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"parameter {parameter} cannot be given by name")
-        if name == _KEY:
-            continue
-        if name not in hints:
-            raise TypeError(f"parameter {name!r} has no type hint")
-        required = parameter.default is parameter.empty
-        default: object = ... if required else parameter.default
-        fields[f"argument_{name}"] = (hints[name], Field(default, alias=name))
-    config = ConfigDict(extra="forbid", title=getattr(function, "__name__", "arguments"))
-    return _make(fields, config)
+    typed = _typed(name, function, "verify")
+
+    async def ask(args: JsonObject) -> Happened | None:
+        found = await typed(typed.named(args))
+        if found is None or found is False:
+            return None
+        return Happened(result=None if found is True else found)
+
+    return ask
 
 
-def _make(fields: Mapping[str, tuple[object, object]], config: ConfigDict) -> type[BaseModel]:
-    maker: Callable[..., type[BaseModel]] = create_model
-    return maker("Arguments", __config__=config, **fields)
-
-
-def _schema(arguments: type[BaseModel]) -> JsonObject:
-    """Return the JSON Schema of the arguments, without the titles pydantic adds."""
-    schema = _JSON.validate_python(to_jsonable_python(arguments.model_json_schema()))
-    if not isinstance(schema, dict):
-        raise TypeError("expected a schema of an object")
-    schema.pop("title", None)
-    properties = schema.setdefault("properties", {})
-    if isinstance(properties, dict):
-        for part in properties.values():
-            if isinstance(part, dict):
-                part.pop("title", None)
-    return schema
+def _typed(name: str, function: Callable[..., object], key: str) -> TypedFunction:
+    try:
+        return TypedFunction(name, function)
+    except (TypeError, NameError, PydanticUserError) as exc:
+        raise _fault(name, f"tools.{name}.{key}", str(exc)) from exc

@@ -2,25 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from planloom.configs.json_schema import misfits
 from planloom.configs.spec import ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import ToolName
-from planloom.tools.base import Source, Tool, marked
+from planloom.tools.base import Happened, Source, Tool, Verify, marked
 from planloom.tools.files import FilesSource
-from planloom.tools.functions import FunctionSource, load_function
+from planloom.tools.functions import FunctionSource, load_function, verify_hook
 from planloom.tools.http import HttpSource
 from planloom.tools.python import PythonSource
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.sql import SqlSource
 
+T = TypeVar("T")
 MAX_RESULT_BYTES = 200_000
 """Of one result as JSON."""
 _KINDS = ("python", "files", "http", "sql", "ref")
@@ -57,10 +59,15 @@ class Toolbox:
         self._sources: dict[str, Source] = {}
         self.tools: dict[ToolName, Tool] = {}
         """Every operation by name."""
+        self._hooks: dict[str, Verify] = {}
+        """Functions that `verify` names, by source."""
         given, problems = dict(functions or {}), list[Problem]()
         for name, spec in {**{name: ToolSpec() for name in given}, **specs}.items():
             try:
                 self._sources[name] = self._make(name, spec, given.get(name))
+                if spec.verify is not None:
+                    hook = load_function(spec.verify, base_dir, field=f"tools.{name}.verify")
+                    self._hooks[name] = verify_hook(name, hook)
             except ConfigError as exc:
                 problems.extend(exc.problems)
             else:
@@ -94,7 +101,9 @@ class Toolbox:
         for name, source in self._sources.items():
             spec = self._specs.get(name, ToolSpec())
             for tool in source.tools():
-                self.tools[tool.name] = marked(tool, trust=spec.trust, control=spec.control, data=spec.data)
+                guarded = marked(tool, trust=spec.trust, control=spec.control, data=spec.data)
+                hook = self._hooks.get(name, tool.verify) if tool.effect == "write" else None
+                self.tools[tool.name] = replace(guarded, verify=hook)
 
     async def __aenter__(self) -> Self:
         """Open every source.
@@ -154,17 +163,39 @@ class Toolbox:
             ToolError: There is no such tool, the arguments do not fit, or it failed, took too long, or
                 returned too much; the message may be shown to a model.
         """
-        tool = self.tools.get(name)
-        if tool is None:
-            raise ToolError(name, f"there is no such tool; there are: {', '.join(self.tools) or 'none'}")
-        merged = self._checked(tool, args, fixed or {})
+        tool, merged = self.checked(name, args, fixed=fixed)
         if tool.idempotency_parameter and idempotency_key:
             merged[tool.idempotency_parameter] = idempotency_key
         async with self._slots[name]:
-            value = await _timed(tool, merged)
+            value = await _timed(tool, tool.call(merged))
         return _bounded(tool, value)
 
-    def _checked(self, tool: Tool, args: JsonObject, fixed: Mapping[str, Json]) -> JsonObject:
+    async def verify(self, tool: Tool, effect_args: JsonObject, *, idempotency_key: str) -> Happened | None:
+        """Ask a tool's hook what became of a write; `None` says that it did not happen.
+
+        Raises:
+            ToolError: It has no hook, or the hook cannot tell.
+        """
+        if tool.verify is None:
+            raise ToolError(tool.name, "it has no verify hook")
+        key: JsonObject = {tool.idempotency_parameter: idempotency_key} if tool.idempotency_parameter else {}
+        found = await _timed(tool, tool.verify({**effect_args, **key}))
+        if found is not None:
+            _bounded(tool, found.result)
+        return found
+
+    def checked(
+        self, name: ToolName, args: JsonObject, *, fixed: Mapping[str, Json] | None = None
+    ) -> tuple[Tool, JsonObject]:
+        """Return an operation and the arguments it would be called with.
+
+        Raises:
+            ToolError: There is no such tool, or the arguments do not fit.
+        """
+        tool = self.tools.get(name)
+        if tool is None:
+            raise ToolError(name, f"there is no such tool; there are: {', '.join(self.tools) or 'none'}")
+        fixed = fixed or {}
         for key, value in fixed.items():
             if key in args and args[key] != value:
                 raise ToolError(tool.name, f"argument {key!r} is fixed by the plan and cannot be set")
@@ -175,7 +206,7 @@ class Toolbox:
         errors = [f"{field}: {message}" for field, message in misfits(merged, tool.parameters, "arguments")]
         if errors:
             raise ToolError(tool.name, "; ".join(errors[:5]))
-        return merged
+        return tool, merged
 
 
 _IN_FOLDER: Mapping[str, Callable[[str, ToolSpec, Path], Source]] = {
@@ -197,11 +228,11 @@ def _strange_marks(name: str, spec: ToolSpec, tools: Sequence[Tool]) -> Iterator
                 yield Problem(message, f"tools.{name}.{field}[{index}]")
 
 
-async def _timed(tool: Tool, args: JsonObject) -> Json:
+async def _timed(tool: Tool, work: Awaitable[T]) -> T:
     deadline = asyncio.timeout(tool.timeout_s)
     try:
         async with deadline:
-            return await tool.call(args)
+            return await work
     except TimeoutError as exc:
         if not deadline.expired():
             raise ToolError(tool.name, f"timed out: {exc}") from exc

@@ -11,9 +11,10 @@ from planloom.cli.live import decisions, heading, nodes_grid, totals
 from planloom.cli.rows import Row, base_of, table
 from planloom.cli.words import COLOURS, STATUS_COLOURS, harmless, one_line, plural, pretty, seconds, tokens, usd
 from planloom.core.events import Status
+from planloom.core.node_view import AttemptView
 from planloom.core.outcome import Evidence
 from planloom.core.result import AttemptRecord, NodeRecord, PendingApproval, RunResult
-from planloom.core.view import AttemptView, RunView
+from planloom.core.view import RunView
 
 EXIT_CODES: dict[Status, int] = {
     "done": 0,

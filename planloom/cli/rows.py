@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from planloom.cli.order import Edges, edges_of, goal_of, in_order, planned
+from planloom.core.node_view import NodeView
 from planloom.core.plan import NodeId
 from planloom.core.result import NodeState
-from planloom.core.view import NodeView, RunView
+from planloom.core.view import RunView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

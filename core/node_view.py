@@ -1,0 +1,109 @@
+"""A node and its attempts as they unfold: the parts of a `RunView`."""
+
+from dataclasses import dataclass, field
+
+from planloom.core.effect import EffectRecord
+from planloom.core.json import Json
+from planloom.core.outcome import Evidence, Failed, FailureKind, Usage
+from planloom.core.plan import NodeId
+from planloom.core.result import AttemptRecord, NodeRecord, NodeState
+
+
+@dataclass(slots=True, kw_only=True)
+class AttemptView:
+    """An attempt as it unfolds."""
+
+    attempt: int
+    rung: str
+    started_at: float
+    input_digest: str = ""
+    model: str = ""
+    ended_at: float | None = None
+    failed: Failed | None = None
+    evidence: tuple[Evidence, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float = 0.0
+    tool_calls: int = 0
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether its process stopped while it ran."""
+        return self.failed is not None and self.failed.kind is FailureKind.INTERRUPTED
+
+    def record(self) -> AttemptRecord:
+        """Freeze it."""
+        return AttemptRecord(
+            attempt=self.attempt,
+            rung=self.rung,
+            model=self.model,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            ok=self.ended_at is not None and self.failed is None,
+            failure=self.failed.kind.value if self.failed else "",
+            message=self.failed.message if self.failed else "",
+            evidence=self.evidence,
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            tool_calls=self.tool_calls,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class NodeView:
+    """A node as it unfolds."""
+
+    id: NodeId
+    goal: str = ""
+    state: NodeState = "pending"
+    attempts: list[AttemptView] = field(default_factory=list[AttemptView])
+    output: Json = None
+    input_digest: str = ""
+    reason: str = ""
+    plan_version: int = 0
+    started_at: float | None = None
+    ended_at: float | None = None
+    reused: bool = False
+    elements: int | None = None
+    effects: dict[str, EffectRecord] = field(default_factory=dict[str, EffectRecord])
+    """Writes by idempotency key, each as it was last tried."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an attempt began and never ended: its process stopped."""
+        return bool(self.attempts) and self.attempts[-1].ended_at is None
+
+    def interrupt(self, at: float) -> None:
+        """End the attempt that was under way."""
+        self.state = "pending"
+        if self.unfinished:
+            final = self.attempts[-1]
+            final.ended_at = at
+            final.failed = Failed(kind=FailureKind.INTERRUPTED, message="the process stopped while it ran")
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and calls of all attempts."""
+        return sum((attempt.usage for attempt in self.attempts), Usage())
+
+    @property
+    def cost_usd(self) -> float:
+        """Cost of all attempts."""
+        return sum(attempt.cost_usd for attempt in self.attempts)
+
+    def record(self) -> NodeRecord:
+        """Freeze it."""
+        return NodeRecord(
+            id=self.id,
+            state=self.state,
+            goal=self.goal,
+            attempts=tuple(attempt.record() for attempt in self.attempts),
+            output=self.output,
+            reason=self.reason,
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            plan_version=self.plan_version,
+            reused=self.reused,
+            effects=tuple(self.effects.values()),
+        )
