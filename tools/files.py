@@ -109,6 +109,7 @@ class FilesSource:
                 "additionalProperties": False,
             },
             effect=effect,
+            idempotent=effect == "write",
             call=call,
             timeout_s=self._spec.timeout,
             max_parallel=self._spec.max_parallel,
