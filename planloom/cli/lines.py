@@ -135,6 +135,24 @@ def _(event: ev.ToolCalled) -> dict[str, Json]:
 
 
 @_facts.register
+def _(event: ev.EffectStarted) -> dict[str, Json]:
+    return {"node": event.node_id, "attempt": event.attempt, "tool": event.tool, "key": event.key}
+
+
+@_facts.register
+def _(event: ev.EffectEnded) -> dict[str, Json]:
+    return {
+        "node": event.node_id,
+        "attempt": event.attempt,
+        "tool": event.tool,
+        "key": event.key,
+        "outcome": event.outcome,
+        "told_by": event.told_by,
+        "error": event.error,
+    }
+
+
+@_facts.register
 def _(event: ev.AttemptEnded) -> dict[str, Json]:
     return {
         "node": event.node_id,

@@ -66,6 +66,16 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
         'tool-called node=a attempt=1 tool=db.query seconds=0.25 args={"sql": "select\\n1"}',
     ),
     (
+        ev.EffectStarted(at=1.0, node_id=A, attempt=1, tool="mail.send", key="k1", work="w1", args={"to": "x"}),
+        "effect-started node=a attempt=1 tool=mail.send key=k1",
+    ),
+    (
+        ev.EffectEnded(
+            at=1.0, node_id=A, attempt=1, tool="mail.send", key="k1", outcome="done", result=1, told_by="verify"
+        ),
+        "effect-ended node=a attempt=1 tool=mail.send key=k1 outcome=done told_by=verify",
+    ),
+    (
         ev.AttemptEnded(at=1.0, node_id=A, attempt=1, seconds=1.0, failed=FAILED),
         'attempt-ended node=a attempt=1 ok=false failure=check message="too long" seconds=1',
     ),
