@@ -103,7 +103,11 @@ class HttpSpec(Spec):
     allow: tuple[str, ...] = ()
     """`METHOD /path*` on the base URL, or `METHOD https://host/path*`; `GET` where no method is named."""
     headers: dict[str, str] = {}
-    """Sent with every request; take secrets from `${env:NAME}`."""
+    """Sent with every request to the base URL's host and to no other; take secrets from `${env:NAME}`."""
+    idempotency_header: str | None = None
+    """Header that carries the engine's key with requests that write, such as `Idempotency-Key`; no model can set it."""
+    cache: bool = False
+    """Keep answers by HTTP's own rules (Cache-Control, ETag, Vary): in memory, for one run, 50 MB at most."""
     max_bytes: Count = 1_000_000
     """Bytes of one answer at most, decompressed."""
     private: bool = False

@@ -3,14 +3,32 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
 import httpcore
 
 _SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_EMBEDDING = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32"))
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
+"""Host and port to addresses."""
+
+# Spelled out, because what `is_global` says depends on the Python version.
+_NOT_PUBLIC_V4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
+            *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+            "168.63.129.16/32",  # looks public, is the host's own service in Azure
+        ),
+    )
+)
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NOT_PUBLIC_V6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
 
 
 class PrivateAddressError(Exception):
@@ -20,23 +38,33 @@ class PrivateAddressError(Exception):
 def is_public(address: str) -> bool:
     """Whether `address` is on the public internet; forms that carry an IPv4 address are judged by that."""
     found = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return is_public(str(found.ipv4_mapped))
-        if found in _NAT64:
-            return is_public(str(ipaddress.IPv4Address(found.packed[-4:])))
-        if found.is_site_local or any(found in network for network in _EMBEDDING):
-            return False
-    return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
+    if isinstance(found, ipaddress.IPv4Address):
+        return not any(found in network for network in _NOT_PUBLIC_V4)
+    if found.scope_id is not None:
+        return False
+    if found.ipv4_mapped is not None or found in _NAT64:
+        return is_public(str(ipaddress.IPv4Address(found.packed[-4:])))
+    if found.packed[8:12] in _ISATAP or found not in _UNICAST:
+        return False
+    return not any(found in network for network in _NOT_PUBLIC_V6)
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
     """Resolves a name itself, judges every address, and connects to one it has judged."""
 
-    def __init__(self, *, private: bool) -> None:
-        self._private = private
+    def __init__(
+        self, *, private: bool, resolve: Resolve | None = None, inner: httpcore.AsyncNetworkBackend | None = None
+    ) -> None:
+        """Make a backend.
+
+        Args:
+            private: Allow every address.
+            resolve: Looks a name up; left out, the system's resolver.
+            inner: Connects to the addresses; left out, the system's sockets.
+        """
+        self._private, self._resolve = private, resolve or _resolve
         # httpcore declares a stand-in of this name for when anyio is missing, which pyright takes for it.
-        self._inner: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()  # pyright: ignore[reportAttributeAccessIssue]
+        self._inner: httpcore.AsyncNetworkBackend = inner or httpcore.AnyIOBackend()  # pyright: ignore[reportAttributeAccessIssue]
 
     async def connect_tcp(
         self,
@@ -49,10 +77,10 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         """Connect.
 
         Raises:
-            PrivateAddressError: One of the addresses of `host` is not public.
+            PrivateAddressError: One of the addresses of `host` is not public, or is this machine's own.
             httpcore.ConnectError: The name does not resolve, or nothing answers.
         """
-        addresses = await _resolve(host, port)
+        addresses = await self._resolve(host, port)
         if not self._private:
             for address in addresses:
                 if not is_public(address):
@@ -60,9 +88,11 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         failure: httpcore.ConnectError | None = None
         for address in addresses:
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except httpcore.ConnectError as exc:
                 failure = exc
+                continue
+            return stream if self._private else await _abroad(stream, host)
         raise failure or httpcore.ConnectError(f"{host!r} has no address")
 
     async def connect_unix_socket(
@@ -77,6 +107,19 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """Wait between retries."""
         await asyncio.sleep(seconds)
+
+
+async def _abroad(stream: httpcore.AsyncNetworkStream, host: str) -> httpcore.AsyncNetworkStream:
+    """Return the stream, unless its other end is this machine: a public address may be its own."""
+    here, there = (_ip(stream.get_extra_info(end)) for end in ("client_addr", "server_addr"))
+    if there and there != here and is_public(there):
+        return stream
+    await stream.aclose()
+    raise PrivateAddressError(f"{host!r} leads to {there or 'nowhere'}, which is not an address of another machine")
+
+
+def _ip(address: object) -> str:
+    return address[0] if isinstance(address, tuple) and address and isinstance(address[0], str) else ""
 
 
 async def _resolve(host: str, port: int) -> list[str]:

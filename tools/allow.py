@@ -1,18 +1,25 @@
 """Which requests an HTTP tool may make: rules of method, host and path."""
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 from urllib.parse import unquote
 
 import httpx
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_TARGET = re.compile(r"(https?)://(\[[0-9a-fA-F:.]+\]|[^\[\]/:@?#\\\s]+)(?::(\d{1,5}))?(/[^?#\s]*)?")
+
+Origin: TypeAlias = tuple[str, str, int]
+"""Scheme, host as it travels, port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One entry of `allow`; host and path are glob patterns, where `*` stands for any text."""
+    """One entry of `allow`; in host and path `*` stands for any text."""
 
     method: str
     scheme: str
@@ -22,22 +29,23 @@ class Rule:
 
     def allows(self, method: str, url: httpx.URL) -> bool:
         """Whether the request fits."""
-        return (
-            method == self.method
-            and url.scheme == self.scheme
-            and port_of(url) == self.port
-            and fnmatchcase(url.host.lower(), self.host)
-            and fnmatchcase(url.path, self.path)
-        )
+        return method == self.method and self.origin_fits(origin_of(url)) and _like(url.path, self.path)
+
+    def origin_fits(self, origin: Origin) -> bool:
+        """Whether requests to `origin` may fit."""
+        scheme, host, port = origin
+        return scheme == self.scheme and port == self.port and _like(host, self.host)
 
     def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
-        return f"{self.method} {self.scheme}://{self.host}{port}{self.path}"
+        return f"{self.method} {self.scheme}://{host}{port}{self.path}"
 
 
-def port_of(url: httpx.URL) -> int:
-    """Return the port, also where the URL leaves it to the scheme."""
-    return url.port or _PORTS.get(url.scheme, 0)
+def origin_of(url: httpx.URL) -> Origin:
+    """Return the origin, with the port also where the URL leaves it to the scheme."""
+    port = _PORTS.get(url.scheme, 0) if url.port is None else url.port
+    return url.scheme, url.raw_host.decode("ascii").lower(), port
 
 
 def read_rule(text: str, base: httpx.URL | None) -> Rule:
@@ -53,23 +61,19 @@ def read_rule(text: str, base: httpx.URL | None) -> Rule:
     if target.startswith("/"):
         if base is None:
             raise ValueError(f"{target!r} is a path, but there is no base_url")
-        path = base.path.rstrip("/") + target
-        return Rule(method=method, scheme=base.scheme, host=base.host.lower(), port=port_of(base), path=path)
-    scheme, separator, rest = target.partition("://")
-    if not separator or scheme not in _PORTS:
-        raise ValueError(f"expected /path or https://host/path, found {target!r}")
-    place, slash, path = rest.partition("/")
-    host, _, port = place.partition(":") if not place.startswith("[") else (place.strip("[]"), "", "")
-    if not host or (port and not port.isdigit()):
-        raise ValueError(f"expected a host in {target!r}")
+        return below(base, method, target)
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        raise ValueError(f"expected /path or https://host/path, with a host and no query; found {target!r}")
+    scheme, host, port, path = match.groups()
     number = int(port) if port else _PORTS[scheme]
-    return Rule(method=method, scheme=scheme, host=host.lower(), port=number, path=slash + path or "*")
+    return Rule(method=method, scheme=scheme, host=_ascii(host.strip("[]")), port=number, path=path or "/*")
 
 
-def base_rule(base: httpx.URL) -> Rule:
-    """Return the rule that stands where `allow` is left out: reading anything below the base URL."""
-    path = base.path.rstrip("/") + "/*"
-    return Rule(method="GET", scheme=base.scheme, host=base.host.lower(), port=port_of(base), path=path)
+def below(base: httpx.URL, method: str, path: str) -> Rule:
+    """Return the rule for a path pattern below the base URL."""
+    scheme, host, port = origin_of(base)
+    return Rule(method=method, scheme=scheme, host=host, port=port, path=base.path.rstrip("/") + path)
 
 
 def fault_of(url: httpx.URL) -> str:
@@ -78,10 +82,31 @@ def fault_of(url: httpx.URL) -> str:
         return "expected an http or https URL with a host"
     if url.userinfo:
         return "a URL with a user or password is not allowed"
+    if not _HOST.fullmatch(origin_of(url)[1]):
+        return "expected a host of letters, digits, dots and hyphens, or an IP address without a zone"
     raw = url.raw_path.decode("ascii", "replace").partition("?")[0]
     decoded = unquote(unquote(raw))
-    if "\\" in decoded or "//" in decoded or any(part in (".", "..") for part in decoded.split("/")):
+    if "\\" in decoded or "//" in decoded or any(climbs(part) for part in decoded.split("/")):
         return "a path with `..`, `//` or a backslash is not allowed"
-    if "%2f" in raw.lower() or any(ord(character) < 32 for character in decoded):
+    if "%2f" in unquote(raw).lower() + raw.lower() or any(ord(character) < 32 for character in decoded):
         return "a path with an encoded slash or a control character is not allowed"
     return ""
+
+
+def climbs(segment: str) -> bool:
+    """Whether some server takes a path segment for `.` or `..`; some drop what stands behind a semicolon."""
+    return segment.partition(";")[0] in (".", "..")
+
+
+def _like(text: str, pattern: str) -> bool:
+    return fnmatchcase(text, pattern.replace("[", "[[]").replace("?", "[?]"))
+
+
+def _ascii(host: str) -> str:
+    """Return a host pattern as hosts travel."""
+    if host.isascii():
+        return host.lower()
+    try:
+        return httpx.URL(f"https://{host}/").raw_host.decode("ascii")
+    except httpx.InvalidURL as exc:
+        raise ValueError(f"expected a host, found {host!r}") from exc

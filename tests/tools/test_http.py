@@ -1,85 +1,31 @@
-import asyncio
 import gzip
 import json
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
+from webserver import Server, answer, redirect, serving
 
 from planloom.configs.spec import HttpSpec, ToolSpec
 from planloom.core.errors import ConfigError, ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import ToolName
-from planloom.tools.address import is_public
+from planloom.tools.allow import read_rule
+from planloom.tools.http_body import BodyError, read_body
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.toolbox import Toolbox
 
 GET, REQUEST = ToolName("web.get"), ToolName("web.request")
 
 
-@dataclass(slots=True)
-class Seen:
-    """One request as the server got it."""
-
-    line: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass(slots=True)
-class Server:
-    """A real server on loopback that answers each path with fixed bytes."""
-
-    port: int = 0
-    answers: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    seen: list[Seen] = field(default_factory=list[Seen])
-    drip: bytes = b""
-    """Sent over and over after an answer, until the client hangs up."""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                line, *rest = head.decode().strip().split("\r\n")
-                headers = {k.lower(): v for k, _, v in (item.partition(": ") for item in rest)}
-                body = await reader.readexactly(int(headers.get("content-length", "0")))
-                self.seen.append(Seen(line, headers, body))
-                writer.write(self.answers.get(line.split()[1], answer(b"nothing here", status="404 Not Found")))
-                await writer.drain()
-                if b"Connection: close" in self.answers.get(line.split()[1], b""):
-                    return
-                while self.drip:
-                    writer.write(self.drip)
-                    await writer.drain()
-                    await asyncio.sleep(0.01)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-
-def answer(body: bytes = b"", *, status: str = "200 OK", kind: str = "text/plain", extra: str = "") -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
-    return head.encode() + body
-
-
-def redirect(target: str, status: str = "302 Found") -> bytes:
-    return answer(status=status, extra=f"Location: {target}\r\n")
-
-
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[Server]:
-    made = Server()
-    listening = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = listening.sockets[0].getsockname()[1]
-    async with listening:
+    async with serving() as made:
         yield made
 
 
@@ -205,14 +151,12 @@ async def test_headers_of_the_spec_are_sent_but_never_shown(server: Server) -> N
 
 
 async def test_headers_of_the_spec_go_to_the_base_url_only(server: Server) -> None:
-    other = Server()
-    listening = await asyncio.start_server(other.serve, "127.0.0.1", 0)
-    other.port = listening.sockets[0].getsockname()[1]
-    server.answers["/a"] = redirect(f"{other.url}/b")
-    other.answers["/b"] = answer(b"ok")
-    async with listening, web(server.url, "GET /*", f"GET {other.url}/*", headers={"X-Key": "s3cret"}) as box:
-        await box.call(GET, {"url": "/a"})
-        await box.call(GET, {"url": f"{other.url}/b"})
+    async with serving() as other:
+        server.answers["/a"] = redirect(f"{other.url}/b")
+        other.answers["/b"] = answer(b"ok")
+        async with web(server.url, "GET /*", f"GET {other.url}/*", headers={"X-Key": "s3cret"}) as box:
+            await box.call(GET, {"url": "/a"})
+            await box.call(GET, {"url": f"{other.url}/b"})
     assert "x-key" in server.seen[0].headers
     assert ["x-key" in seen.headers for seen in other.seen] == [False, False]
 
@@ -267,38 +211,6 @@ async def test_json_that_is_none_comes_as_text_or_null(server: Server, body: byt
     assert found.get("text", found.get("json")) in (body.decode(), None)
 
 
-PRIVATE = [
-    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "017700000001",
-    "127.0.0.1.", "localhost", "LOCALHOST", "localhost.", "0.0.0.0", "0", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]",
-    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
-    "[2001:0:7f00:1::]", "[fe80::1]", "[fc00::1]", "[fd00::1]", "[ff02::1]", "[fec0::1]", "10.0.0.1",
-    "172.16.0.1", "192.168.0.1", "169.254.169.254", "[fd00:ec2::254]", "100.64.0.1", "224.0.0.1", "240.0.0.1",
-    "255.255.255.255", "198.18.0.1", "192.0.2.1", "127.127.127.127", "①②⑦.0.0.1", "127。0。0。1", "%31%32%37.0.0.1",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("host", PRIVATE)
-async def test_no_notation_of_a_private_address_is_reached(server: Server, host: str) -> None:
-    allow = "GET http://*:" + str(server.port)
-    async with web(None, allow, private=False, timeout_s=10) as box:
-        with pytest.raises(ToolError) as caught:
-            await box.call(GET, {"url": f"http://{host}:{server.port}/"})
-    assert "longer than" not in str(caught.value)
-    assert server.seen == []
-
-
-async def test_a_redirect_to_a_private_address_is_refused_though_rules_allow_every_host(server: Server) -> None:
-    server.answers["/a"] = redirect("http://169.254.169.254/latest")
-    async with web(None, f"GET http://127.0.0.1:{server.port}/*", "GET http://*", private=False) as box:
-        with pytest.raises(ToolError, match="not a public address"):
-            await box.call(GET, {"url": f"{server.url}/a"})
-
-
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
-def test_public_addresses_are_public(address: str) -> None:
-    assert is_public(address)
-
-
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
@@ -306,7 +218,8 @@ def test_public_addresses_are_public(address: str) -> None:
         ("/x", "there is no base_url"),
         ("GET example.com", "expected /path or https://host/path"),
         ("GET ftp://example.com/", "expected /path or https://host/path"),
-        ("GET https:///x", "expected a host"),
+        ("GET https:///x", "with a host"),
+        ("GET https://a.b/x?q=1", "no query"),
     ],
 )
 def test_a_rule_that_cannot_be_read_is_a_fault_of_the_workflow(rule: str, message: str) -> None:
@@ -327,3 +240,140 @@ async def test_a_query_must_be_plain(server: Server) -> None:
     async with web(server.url) as box:
         with pytest.raises(ToolError, match=r"arguments\.query\.a"):
             await box.call(GET, {"url": "/x", "query": query})
+
+
+@pytest.mark.parametrize(
+    ("rule", "url", "fits"),
+    [
+        ("GET https://[2606:4700::1111]:8443/a*", "https://[2606:4700::1111]:8443/ab", True),
+        ("GET https://[2606:4700::1111]:8443/a*", "https://[2606:4700::1111]/ab", False),
+        ("GET https://bücher.de/*", "https://xn--bcher-kva.de/a", True),
+        ("GET https://xn--bcher-kva.de/*", "https://bücher.de/a", True),
+        ("GET https://*.example.com/*", "https://a.example.com/a", True),
+        ("GET https://*.example.com/*", "https://example.com.evil.org/a", False),
+        ("GET https://a.b/[x]/*", "https://a.b/[x]/y", True),
+        ("GET https://a.b/[x]/*", "https://a.b/x/y", False),
+        ("GET https://a.b/*", "https://a.b:0/y", False),
+        ("GET https://a.b/*", "https://a.b./y", False),
+        ("GET https://a.b/*", "https://A.B/y", True),
+        ("GET https://a.b/v1/*", "https://a.b/v10/y", False),
+    ],
+)
+def test_only_a_star_stands_for_other_text(rule: str, url: str, fits: bool) -> None:
+    assert read_rule(rule, None).allows("GET", httpx.URL(url)) is fits
+
+
+SECRET = "s3cret/+value="
+ECHOES = {
+    "text": answer(f"you sent Bearer {SECRET}".encode()),
+    "json": answer(json.dumps({"headers": {SECRET: [f"Bearer {SECRET}"]}}).encode(), kind="application/json"),
+    "escaped json": answer(b'{"a": "\\u00733cret\\/+value="}', kind="application/json"),
+    "quoted": answer(b"/x?t=s3cret%2F%2Bvalue%3D"),
+    "type": answer(b"x", kind=f"text/{SECRET}"),
+    "redirect": redirect(f"/end?token={SECRET}"),
+    "bad redirect": redirect(f"http://[{SECRET}"),
+    "forbidden redirect": redirect(f"https://example.com/{SECRET}"),
+    "gzip that is none": answer(b"x", extra=f"Content-Encoding: {SECRET}\r\n"),
+    "bad header": f"HTTP/1.1 200 OK\r\nContent-Length: {SECRET}\r\n\r\n".encode(),
+    "bad line": f"HTTP/1.1 {SECRET}\r\n\r\n".encode(),
+}
+
+
+@pytest.mark.parametrize("kind", ECHOES)
+async def test_a_secret_that_the_server_repeats_is_not_shown(server: Server, kind: str) -> None:
+    server.answers |= {"/a": ECHOES[kind], f"/end?token={SECRET}": answer(b"end")}
+    async with web(server.url, headers={"Authorization": f"Bearer {SECRET}"}) as box:
+        try:
+            seen = json.dumps(await box.call(GET, {"url": "/a"}))
+        except ToolError as exc:
+            seen = str(exc)
+    assert server.seen[0].headers["authorization"] == f"Bearer {SECRET}"
+    assert "s3cret" not in seen
+
+
+async def test_a_redirect_that_carries_the_secret_to_another_host_is_refused(server: Server) -> None:
+    async with serving() as other:
+        server.answers["/a"] = redirect(f"{other.url}/b?token={SECRET}")
+        headers = {"Authorization": f"Bearer {SECRET}"}
+        async with web(server.url, "GET /*", f"GET {other.url}/*", headers=headers) as box:
+            with pytest.raises(ToolError, match="another origin with a secret"):
+                await box.call(GET, {"url": "/a"})
+    assert other.seen == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"X-Key": "broken\nvalue"}, "headers.X-Key: expected printable ASCII"),
+        ({"X-Key": "schlüssel"}, "headers.X-Key: expected printable ASCII"),
+        ({"X Key": "a"}, "expected the name of a header"),
+        ({"Host": "evil.example"}, "Host is set by the tool itself"),
+        ({"transfer-encoding": "chunked"}, "is set by the tool itself"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_a_fault_of_the_workflow(headers: dict[str, str], message: str) -> None:
+    spec = ToolSpec(http=HttpSpec(base_url="https://a.b", headers=headers))
+    with pytest.raises(ConfigError, match=message) as caught:
+        Toolbox({"web": spec}, base_dir=Path("/"), sandbox=Sandbox())
+    assert not any(value in str(caught.value) for value in ("broken", "schlüssel", "evil", "chunked"))
+
+
+@pytest.mark.parametrize("allow", [("GET https://*",), ("GET https://a.b/*", "GET https://c.d/*")])
+def test_headers_without_one_host_to_send_them_to_are_a_fault_of_the_workflow(allow: tuple[str, ...]) -> None:
+    spec = ToolSpec(http=HttpSpec(allow=allow, headers={"Authorization": "Bearer x"}))
+    with pytest.raises(ConfigError, match="go to one origin only"):
+        Toolbox({"web": spec}, base_dir=Path("/"), sandbox=Sandbox())
+
+
+async def test_the_engines_key_goes_with_a_write_and_cannot_be_set(server: Server) -> None:
+    http = HttpSpec(
+        base_url=server.url, allow=("GET /*", "POST /*"), private=True, idempotency_header="Idempotency-Key"
+    )
+    server.answers["/a"] = answer(b"ok")
+    async with Toolbox({"web": ToolSpec(http=http)}, base_dir=Path("/"), sandbox=Sandbox()) as box:
+        assert "idempotency_key" not in json.dumps(box.catalogue())
+        with pytest.raises(ToolError, match="no argument 'idempotency_key'"):
+            await box.call(REQUEST, {"method": "POST", "url": "/a", "idempotency_key": "forged"})
+        await box.call(REQUEST, {"method": "POST", "url": "/a"}, idempotency_key="k1")
+        await box.call(GET, {"url": "/a"}, idempotency_key="k1")
+    assert [seen.headers.get("idempotency-key") for seen in server.seen] == ["k1", None]
+
+
+async def test_where_a_request_goes_is_control_and_its_body_is_data(server: Server) -> None:
+    async with web(server.url, "GET /*", "POST /*") as box:
+        assert box.tools[GET].controls == {"url", "query"}
+        assert box.tools[REQUEST].controls == {"method", "url", "query"}
+
+
+@pytest.mark.parametrize("parts", [[b"ab", b"c"], [b"abc"]])
+async def test_gzip_in_pieces_and_members_is_unpacked_whole(parts: list[bytes]) -> None:
+    packed = b"".join(map(gzip.compress, parts))
+
+    async def drip() -> AsyncIterator[bytes]:
+        for byte in packed:
+            yield bytes([byte])
+
+    assert await read_body(drip(), "gzip", 1000) == b"abc"
+
+
+async def test_a_bomb_is_never_unpacked_past_the_cap() -> None:
+    packed = gzip.compress(bytes(50_000_000), 1)
+
+    async def once() -> AsyncIterator[bytes]:
+        yield packed
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyError, match="larger than 1000000 bytes, unpacked"):
+            await read_body(once(), "gzip", 1_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_gzip_that_is_cut_off_is_an_error() -> None:
+    async def once() -> AsyncIterator[bytes]:
+        yield gzip.compress(b"a" * 1000)[:-5]
+
+    with pytest.raises(BodyError, match="cut off"):
+        await read_body(once(), "gzip", 10_000)
