@@ -117,12 +117,15 @@ class Run:
         )
 
     def ledger_of(self, node_id: NodeId | None, max_cost_usd: float | None) -> Ledger:
-        """Return the account a node's calls go to: its own under the run's, when it has a cap of its own."""
+        """Return the account a node's calls go to: its own under the run's, when it has a cap of its own.
+
+        The elements of a map share the map's.
+        """
         if node_id is None or max_cost_usd is None:
             return self.ledger
         if node_id not in self.node_ledgers:
-            past = self.view.nodes[node_id].cost_usd if node_id in self.view.nodes else 0.0
-            spent = Amount(usd=past, calls=0)
+            booked = (node for i, node in self.view.nodes.items() if i.partition("[")[0] == node_id)
+            spent = Amount(usd=sum(node.cost_usd for node in booked), calls=0)
             self.node_ledgers[node_id] = Ledger(Caps(usd=max_cost_usd), parent=self.ledger, spent=spent)
         return self.node_ledgers[node_id]
 

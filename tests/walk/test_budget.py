@@ -67,3 +67,19 @@ async def test_a_reply_lost_on_the_way_is_asked_for_again_under_a_reservation_of
     assert len(result.nodes["a"].attempts) == 1
     assert [bool(event.error) for event in ended] == [True, False]
     assert ended[0].cost_usd > ended[1].cost_usd
+
+
+async def test_a_map_that_is_taken_up_again_still_knows_what_its_elements_cost(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    usage = "usage: {input: 0, output: 2000}"
+    rules = f"[{{when: {{node: 'm[[]2[]]'}}, broken: true, text: lost}}, {{text: ok, {usage}}}]"
+    server = await serve_model(f"rehearsal: 1\nrules: {rules}\n")
+    models = 'models: {mini: {model: "openai:mini", price: {input: 0, output: 1}, max_output_tokens: 2000, retries: 0}}'
+    nodes = "max_parallel: 1\nnodes: {m: {map: [1, 2, 3], goal: 'say ${item}', budget_usd: 0.006}}\n"
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(make_workflow(nodes, models=f"{models}\n"))
+        again = await engine.resume(result.run_id)
+    assert result.status == again.status == "failed"
+    assert sum(node.cost_usd for node in again.nodes.values()) <= 0.006 + 1e-9
+    assert len(server.requests) == 3
