@@ -194,6 +194,8 @@ class Driver:
             return Settled.DONE
         await verify_effects(self._run, node.id)
         progress = take_up(node, job.input_digest, self._run)
+        if progress.undecided and progress.last is not None:
+            progress.decision = self._decide(node, progress.last, progress)
         while True:
             if progress.decision is not None and not self._go_on(node, progress, progress.decision):
                 return self._give_up(owner or node, node, progress, progress.decision)

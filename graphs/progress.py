@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from planloom.configs.spec import VoteSpec
 from planloom.core.check import Agree
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
-from planloom.core.outcome import Failed, FailureKind
+from planloom.core.node_view import AttemptView
+from planloom.core.outcome import Failed
 from planloom.core.plan import Node
 from planloom.core.result import DecisionRecord
 from planloom.graphs.context import Run
@@ -28,6 +29,8 @@ class Progress:
     last: Failed | None = None
     decision: Decision | None = None
     """Decided but not yet carried out."""
+    undecided: bool = False
+    """The last attempt failed, and its process stopped before the router had spoken."""
 
     @property
     def rung_name(self) -> str:
@@ -71,21 +74,33 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     progress.attempt = len(attempts)
     ever = [a for a in attempts if a.input_digest == input_digest]
     same = [a for a in ever if a.started_at >= run.view.reopened_at]
-    if ever and ever[-1].cut_off and (run.writes_unseen(node) or run.in_doubt(node, ever[-1].attempt)):
-        progress.last = ever[-1].failed
-        progress.decision = Ask(reason="its process stopped in the middle: the write may have happened already")
-        return progress
-    if not same:
-        return progress
+    if same:
+        _take_up_rung(progress, node, run, same)
+    if ever and _may_have_written(node, run, ever[-1]):
+        progress.last, progress.undecided = ever[-1].failed, False
+        progress.decision = _open_decision(node, run, ever[-1].attempt) or Ask(
+            reason="its process stopped in the middle: the write may have happened already"
+        )
+    return progress
+
+
+def _take_up_rung(progress: Progress, node: Node, run: Run, same: list[AttemptView]) -> None:
+    """Go on after the last of the attempts at the same work."""
     final = same[-1]
-    real = [a.failed for a in same if a.failed and a.failed.kind is not FailureKind.INTERRUPTED]
-    progress.rung = rungs.index(final.rung) if final.rung in rungs else 0
+    real = [a.failed for a in same if a.failed and not a.cut_off]
+    progress.rung = progress.rungs.index(final.rung) if final.rung in progress.rungs else 0
     progress.failures_on_rung = sum(a.failed in real and a.rung == final.rung for a in same)
     progress.last = real[-1] if real else None
     _take_up_vote(progress, node, run, {a.attempt for a in same if a.rung == final.rung and a is not final})
-    if final.failed and final.failed.kind is not FailureKind.INTERRUPTED:
+    if final.failed and not final.cut_off:
         progress.decision = _open_decision(node, run, final.attempt)
-    return progress
+        progress.undecided = progress.decision is None
+
+
+def _may_have_written(node: Node, run: Run, final: AttemptView) -> bool:
+    """Whether another attempt could write a second time; one that ended well left a result that nobody kept."""
+    unseen = run.writes_unseen(node) and (final.cut_off or final.failed is None)
+    return unseen or run.in_doubt(node, final.attempt)
 
 
 def _take_up_vote(progress: Progress, node: Node, run: Run, attempts: set[int]) -> None:

@@ -228,3 +228,26 @@ output: "${nodes.bad.output}"
         result = await engine.run(workflow)
     assert (result.status, result.output, result.error) == ("done", 2, "")
     assert [result.nodes[NodeId(name)].state for name in ("skip", "behind", "bad")] == ["skipped", "skipped", "done"]
+
+
+async def test_a_failed_attempt_that_the_router_had_not_spoken_of_is_left_to_the_router(make_run: MakeRun) -> None:
+    past = (tried(1, "mini"), ended(1), decided(1, "retry"), tried(2, "mini"), ended(2))
+    progress = take_up(NODE, "d", make_run(*past))
+    assert progress.undecided
+    assert (progress.rung_name, progress.attempt, progress.failures_on_rung) == ("mini", 2, 2)
+    assert (progress.last, progress.decision) == (BAD, None)
+
+
+def wrote(number: int) -> ev.EffectStarted:
+    return ev.EffectStarted(node_id=A, attempt=number, tool="gone", key="k", work="w", args={})
+
+
+@pytest.mark.parametrize("end", [None, BAD, Failed(kind=FailureKind.TOOL, message="no answer")])
+@pytest.mark.parametrize("closed", [False, True])
+async def test_a_write_in_doubt_asks_however_its_attempt_and_its_run_ended(
+    make_run: MakeRun, end: Failed | None, closed: bool
+) -> None:
+    run_end = (ev.RunEnded(at=12.0, status="cancelled", output=None), ev.RunResumed(at=20.0)) if closed else ()
+    progress = take_up(NODE, "d", make_run(tried(1, "mini"), wrote(1), ended(1, end), *run_end))
+    assert isinstance(progress.decision, Ask)
+    assert not progress.undecided
