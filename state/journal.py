@@ -17,7 +17,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -71,9 +71,8 @@ class Journal:
         self._queue: deque[tuple[EventRow, bool]] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._held: dict[str, Lease] = {}
-        self._broken: JournalError | None = None
         self._lost: dict[str, JournalError] = {}
-        """Runs that another process took over."""
+        """Runs that can be written no more: taken over, or rows of theirs are missing. Taking one anew mends it."""
         self._closing = threading.Event()
 
     async def __aenter__(self) -> Self:
@@ -113,9 +112,8 @@ class Journal:
             JournalError: The disk is full, the database is gone, or another process owns the run.
         """
         await self._call(self._drain)
-        lost = self._lost.get(run_id) if run_id is not None else next(iter(self._lost.values()), None)
-        if broken := self._broken or lost:
-            raise broken
+        if lost := self._lost.get(run_id) if run_id is not None else next(iter(self._lost.values()), None):
+            raise lost
 
     def flush(self) -> None:
         """Have what is queued written soon, without waiting for it."""
@@ -127,17 +125,11 @@ class Journal:
         Raises:
             RunError: Another process, or another journal of this one, is at it.
         """
-        self._held[run_id] = await self._call(lambda: self._store.take(run_id, self._owner))
-        self._lost.pop(run_id, None)
+        await self._call(lambda: self._take(run_id))
 
     async def release(self, run_id: RunId) -> None:
         """Give the right to write a run back; what is queued is written first."""
-        lease = self._held.get(run_id)
-        if lease is None:
-            return
-        await self._call(self._drain)
-        if self._held.pop(run_id, None) is not None:  # not lost while it drained
-            await self._call(lambda: self._store.release(lease))
+        await self._call(lambda: self._release(run_id))
 
     async def events(self, run_id: RunId, after: int = 0) -> list[ev.AnyEvent]:
         """Return a run's events in order, those after sequence number `after`.
@@ -180,10 +172,23 @@ class Journal:
         """Run `work` on the writer thread; a cancelled caller does not stop it half-way."""
         return await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
 
+    def _take(self, run_id: RunId) -> None:
+        self._drain()  # what is still queued for a lost run is not to be taken for rows of the new stretch
+        if run_id in self._held:
+            raise RunError(f"run {run_id} is under way in this process")
+        self._held[run_id] = self._store.take(run_id, self._owner)
+        self._lost.pop(run_id, None)
+
+    def _release(self, run_id: RunId) -> None:
+        self._drain()
+        lease = self._held.pop(run_id, None)
+        if lease is not None and run_id not in self._lost:
+            self._store.release(lease)
+
     def _close(self) -> None:
         self._drain()
-        for lease in self._held.values():
-            self._store.release(lease)
+        for run_id in list(self._held):
+            self._release(RunId(run_id))
         self._store.close()
 
     def _query(self, statement: Executable) -> Sequence[tuple[object, ...]]:
@@ -195,20 +200,11 @@ class Journal:
         while self._queue:
             queued.append(self._queue.popleft())
         rows = [row for row, _ in queued if row.run_id not in self._lost]
-        if not rows or self._broken:
-            return
-        sync = any(sync for _, sync in queued)
-        try:
-            self._write(rows, sync=sync)
-        except JournalError as exc:
-            self._broken = exc
+        if rows:
+            self._write(rows, sync=any(sync for _, sync in queued))
 
     def _write(self, rows: list[EventRow], *, sync: bool) -> None:
-        """Write rows in one transaction; a run that another process writes too is lost, the others go on.
-
-        Raises:
-            JournalError: Nothing can be written.
-        """
+        """Write rows in one transaction; a run that another process writes too is lost, the others go on."""
         run_ids = list(dict.fromkeys(row.run_id for row in rows))
         try:
             self._store.write(rows, [self._held[i] for i in run_ids if i in self._held], sync=sync)
@@ -218,21 +214,22 @@ class Journal:
                 return
             for run_id in run_ids:
                 self._write([row for row in rows if row.run_id == run_id], sync=sync)
+        except JournalError as exc:
+            self._lost.update(dict.fromkeys(run_ids, exc))
 
     def _lose(self, run_id: str) -> None:
-        self._held.pop(run_id, None)
         self._lost[run_id] = JournalError(f"run {run_id} is being written by another process")
 
     def _keep_alive(self) -> None:
         while not self._closing.wait(LEASE_S / 4):
             try:
-                self._thread.submit(self._beat)
-            except RuntimeError:
+                self._thread.submit(self._beat).result()  # one at a time, however long the database takes
+            except (RuntimeError, CancelledError):
                 return  # closed meanwhile
 
     def _beat(self) -> None:
         try:
-            lost = self._store.beat(list(self._held.values()))
+            lost = self._store.beat([lease for run_id, lease in self._held.items() if run_id not in self._lost])
         except JournalError:
             return  # the next write will tell
         for run_id in lost:

@@ -1,5 +1,6 @@
 """The database under the journal, driven from one thread: SQLite or PostgreSQL by URL."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from planloom.state.tables import HEAD, events, leases
 T = TypeVar("T")
 LEASE_S = 20.0
 """Seconds a lease holds without a heartbeat, for owners on other machines."""
+_BRIEF_S = 1.0
+"""Seconds to keep trying what does no harm when it is not done."""
 _MIGRATION_LOCK = 0x706C616D
 """Advisory lock of whoever brings the tables of a PostgreSQL database up to date."""
 
@@ -228,10 +231,13 @@ class Store:
         def work(connection: Connection) -> list[str]:
             return [lease.run_id for lease in held if not self._extended(connection, lease)]
 
-        return self._retry(work) if held else []
+        return self._retry(work, patience_s=_BRIEF_S) if held else []
 
     def take(self, run_id: str, owner: str) -> Lease:
         """Take the right to write a run: it is free, its owner is gone, or its lease has run out.
+
+        A lease of `owner` itself is one that it does not know of: it could not be released, or the answer that it
+        had been taken was lost.
 
         Raises:
             RunError: Its owner still lives.
@@ -243,7 +249,7 @@ class Store:
             connection.execute(fresh)
             row = connection.execute(select(leases).where(leases.c.run_id == run_id).with_for_update()).one()
             left_s = row.expires_at - time.time()
-            if holds(row.owner, row.expires_at):
+            if row.owner != owner and holds(row.owner, row.expires_at):
                 raise RunError(
                     f"run {run_id} is under way elsewhere ({shown(row.owner)}); its lease ends in {left_s:.0f} s"
                 )
@@ -257,15 +263,29 @@ class Store:
         """Give a lease back."""
         self._extended_at.pop(lease, None)
         mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
-        self._retry(lambda connection: connection.execute(update(leases).where(mine).values(owner="", expires_at=0.0)))
+        free = update(leases).where(mine).values(owner="", expires_at=0.0)
+        self._retry(lambda connection: connection.execute(free), patience_s=_BRIEF_S)
 
-    def _retry(self, work: Callable[[Connection], T], *, verb: str = "write", sync: bool = False) -> T:
+    def _retry(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        verb: str = "write",
+        sync: bool = False,
+        patience_s: float = math.inf,
+    ) -> T:
         """Run `work` in a transaction; when the connection is lost, connect again and repeat it.
+
+        Args:
+            work: What to do; it may be done twice.
+            verb: What it is, in an error's words.
+            sync: Wait until a power cut cannot undo it.
+            patience_s: Seconds to keep trying, where they are fewer than the journal's own.
 
         Raises:
             JournalError: It failed for another reason, or the database stayed away for too long.
         """
-        gives_up = time.monotonic() + self._outage_s
+        gives_up = time.monotonic() + min(patience_s, self._outage_s)
         pause_s = 0.1
         while True:
             try:

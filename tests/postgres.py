@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import select
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -46,6 +48,41 @@ class Postgres:
 
     def stop(self, mode: str = "immediate") -> None:
         self.run("pg_ctl", "-w", "-m", mode, "stop")
+
+
+class Between:
+    """Stands between a client and a server; the next answer to a COMMIT never arrives, if told so."""
+
+    def __init__(self, port: int) -> None:
+        self._upstream = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.lose_commit = False
+        self.lost = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                server = socket.create_connection(("127.0.0.1", self._upstream))
+                threading.Thread(target=self._ask, args=(client, server), daemon=True).start()
+
+    def _ask(self, client: socket.socket, server: socket.socket) -> None:
+        """Pass on both ways, one at a time: the protocol is asked and answered."""
+        with client, server, suppress(OSError):
+            while ready := select.select([client, server], [], [])[0]:
+                data = ready[0].recv(65536)
+                if not data:
+                    return
+                (server if ready[0] is client else client).sendall(data)
+                if ready[0] is client and self.lose_commit and b"COMMIT" in data:
+                    self.lose_commit, self.lost = False, self.lost + 1
+                    server.recv(65536)  # it is committed
+                    return
 
 
 def _binaries() -> Path | None:
