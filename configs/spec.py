@@ -90,9 +90,12 @@ class SqlSpec(Spec):
     """A database."""
 
     url: str
-    """SQLAlchemy URL; a relative SQLite path is relative to the workflow file."""
+    """`sqlite:///FILE`, `postgresql://...`, `csv:FILE`, or `duckdb:` with a CSV, Parquet or DuckDB file, a folder (each
+    file a table) or a glob (all files one table). Paths are relative to the workflow file."""
     max_rows: Count = 1000
     """Rows of one answer at most."""
+    max_bytes: Count = 1_000_000
+    """Bytes of one answer at most; rows beyond are left out, and the answer says so."""
 
 
 class HttpSpec(Spec):

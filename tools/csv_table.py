@@ -2,13 +2,45 @@
 
 import csv
 import re
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import ClassVar
+
+from planloom.tools.sql_sqlite import SqliteDatabase
 
 _NOT_A_NAME = re.compile(r"\W+")
 _INT = re.compile(r"[+-]?(0|[1-9]\d{0,17})")
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+class CsvDatabase(SqliteDatabase):
+    """A CSV file, copied into a SQLite file that goes away with it."""
+
+    writable: ClassVar[bool] = False
+
+    def __init__(self, source: Path) -> None:
+        super().__init__(source)
+        self._source = source
+        self._folder = ""
+
+    def open(self) -> None:
+        """Copy the file.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: It is not UTF-8, or has no header.
+        """
+        self._folder = tempfile.mkdtemp(prefix="planloom-csv-")
+        self._path = Path(self._folder, "table.db")
+        load_csv(self._source, self._path)
+
+    def close(self) -> None:
+        """Remove the copy."""
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def load_csv(source: Path, database: Path) -> None:

@@ -20,7 +20,6 @@ from planloom.tools.functions import FunctionSource, load_function, verify_hook
 from planloom.tools.http import HttpSource
 from planloom.tools.python import PythonSource
 from planloom.tools.sandbox import Sandbox
-from planloom.tools.sql import SqlSource
 
 T = TypeVar("T")
 MAX_RESULT_BYTES = 200_000
@@ -209,10 +208,16 @@ class Toolbox:
         return tool, merged
 
 
+def _sql_source(name: str, spec: ToolSpec, base_dir: Path) -> Source:
+    from planloom.tools.sql import SqlSource  # its parser takes a while to import
+
+    return SqlSource(name, spec, base_dir)
+
+
 _IN_FOLDER: Mapping[str, Callable[[str, ToolSpec, Path], Source]] = {
     "files": FilesSource,
     "http": HttpSource,
-    "sql": SqlSource,
+    "sql": _sql_source,
 }
 
 
