@@ -91,28 +91,24 @@ class Verifier:
                 )
 
     async def _code(self, check: CodeCheck, claim: Claim) -> Evidence:
-        code, offset = as_verdict(check.code), 0
-        if check.load is not None:
+        code = as_verdict(check.code)
+        if check.load is None:
+            result = await self._sandbox.run(code, claim.names, timeout_s=CODE_TIMEOUT_S)
+        else:
             try:
-                source = walk(claim.output, read_path(check.load), check.load)
+                loaded = as_text(walk(claim.output, read_path(check.load), check.load))
             except RefError as exc:
                 return Evidence(check="code", passed=False, expected=f"source code at {check.load}", found=str(exc))
-            loaded = as_text(source).rstrip() + "\n"
-            code, offset = loaded + code, loaded.count("\n")
-        result = await self._sandbox.run(code, claim.names, timeout_s=CODE_TIMEOUT_S)
-        failed = bool(result.error) or result.value is False
-        where = ""
-        if result.line:
-            inside = result.line > offset
-            where = f"check line {result.line - offset}" if inside else f"{check.load} line {result.line}"
+            result = await self._sandbox.check(code, claim.names, loaded=loaded, timeout_s=CODE_TIMEOUT_S)
+        passed = not result.error and result.value is True
+        where = f"check line {result.line}" if result.line else ""
         lines = check.code.splitlines()
-        line = lines[result.line - offset - 1].strip() if offset < result.line <= offset + len(lines) else ""
         return Evidence(
             check="code",
-            passed=not failed,
-            expected=line or check.code.strip()[:200],
+            passed=passed,
+            expected=lines[result.line - 1].strip() if 0 < result.line <= len(lines) else check.code.strip()[:200],
             found=(result.error or json.dumps(result.value, ensure_ascii=False)[:300]),
-            where=where,
+            where=f"{check.load} line {result.loaded_line}" if result.loaded_line else where,
         )
 
     async def _function(self, check: FunctionCheck, claim: Claim) -> Evidence:

@@ -71,7 +71,8 @@ class CheckSpec(Part):
     code: str | None = None
     """Python for the sandbox, with the same names as `expr`; a failing `assert` is the evidence."""
     load: OutputPath | None = None
-    """For `code`: source code in the output to run first, such as `output.source`."""
+    """For `code`: source code in the output, such as `output.source`. It runs in a sandbox of its own, and `code` may
+    use its functions and classes by name."""
     ref: FunctionRef | None = None
     """Python `package.module:function(output, **with)`; it returns true, or a text saying what is wrong."""
     args: dict[str, JsonValue] = {}

@@ -42,7 +42,7 @@ class CodeCheck:
 
     code: str
     load: str | None = None
-    """Path of source code in the output, run first: `output.source`."""
+    """Path of source code in the output, such as `output.source`. It runs in a sandbox of its own; `code` calls it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

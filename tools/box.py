@@ -21,6 +21,8 @@ class Job:
     """Scratch files by name, there when the code starts; names without folders."""
     preload: tuple[str, ...] = ()
     """Installed libraries the code imports, imported before the box is closed."""
+    keep_files: bool = False
+    """Hand the files back that the code left in its scratch folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,10 @@ class BoxResult:
     """Type and message, such as `AssertionError: got 3`; empty when all went well."""
     line: int = 0
     """Line of the code that failed, 1-based; 0 when it has none."""
+    loaded_line: int = 0
+    """Line of the tested code that failed, where there is such code."""
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    """Files left in the scratch folder, by name, if they were asked for."""
     box: str
 
 

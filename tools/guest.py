@@ -17,6 +17,7 @@ from pathlib import Path
 _NAME = "<code>"
 READY = b"R"
 CANNOT = b"X"
+ASK = b">"
 _NO_MEMORY = b'{"error": "MemoryError: ", "line": 0}'
 _ADVICE = {
     "DataFrame": "return .to_dict('records')",
@@ -25,14 +26,44 @@ _ADVICE = {
 }
 
 
-def _confine() -> types.ModuleType:
-    """Load `confine.py` by its path: this folder must not be on `sys.path`, where it would hide `http`."""
-    spec = importlib.util.spec_from_file_location("confine", Path(__file__).with_name("confine.py"))
-    if spec is None or spec.loader is None:
-        raise ImportError("confine.py is not beside guest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _sibling(name: str) -> types.ModuleType:
+    """Load a module of this folder by its path: the folder must not be on `sys.path`, where it would hide `http`."""
+    full = f"planloom.tools.{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{name}.py is not beside guest.py")
+        sys.modules[full] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[full]
+
+
+class _Channel:
+    """Lines to and from our own process."""
+
+    def __init__(self, results: int) -> None:
+        self._results = results
+        self._asked = os.fdopen(os.dup(0), "rb")
+        nothing, end = os.pipe()
+        os.close(end)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+
+    def read(self) -> bytes:
+        """Return the next line; empty when there will be none."""
+        return self._asked.readline()
+
+    def write(self, text: bytes) -> None:
+        """Write a line."""
+        sys.stdout.flush()
+        text += b"\n"
+        while text:
+            text = text[os.write(self._results, text) :]
+
+    def ask(self, text: bytes) -> bytes:
+        """Write a line that wants an answer, and return that."""
+        self.write(ASK + text)
+        return self.read()
 
 
 def _preload(names: list[str]) -> None:
@@ -57,18 +88,17 @@ def _plain(value: object) -> object:
     raise TypeError(f"the value holds a {kind.__qualname__}, which JSON cannot say; {advice}")
 
 
-def _run(code: str, variables: dict[str, object]) -> object:
+def _run(code: str, space: dict[str, object]) -> object:
     """Run `code` as `__main__` and return the value of its last expression."""
     tree = ast.parse(code, _NAME)
     linecache.cache[_NAME] = (len(code), None, code.splitlines(keepends=True), _NAME)
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
-    space = main.__dict__
-    space.update(variables)
+    main.__dict__.update(space)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, _NAME, "exec"), space)
+    exec(compile(tree, _NAME, "exec"), main.__dict__)
     if isinstance(last, ast.Expr):
-        value: object = eval(compile(ast.Expression(last.value), _NAME, "eval"), space)
+        value: object = eval(compile(ast.Expression(last.value), _NAME, "eval"), main.__dict__)
         return value
     return None
 
@@ -85,13 +115,38 @@ def _line(error: BaseException) -> int:
     return line
 
 
-def _answer(code: str, variables: dict[str, object]) -> bytes:
+def _answer(code: str, space: dict[str, object]) -> bytes:
     try:
-        text = json.dumps({"value": _run(code, variables)}, default=_plain, allow_nan=False)
+        text = json.dumps({"value": _run(code, space)}, default=_plain, allow_nan=False)
     except BaseException as error:  # the edge to untrusted code: whatever it raises is its result
-        message = error.msg if isinstance(error, SyntaxError) else str(error)
-        text = json.dumps({"error": f"{type(error).__name__}: {message}"[:4000], "line": _line(error)})
+        text = json.dumps(_fault(error))
     return text.encode()
+
+
+def _fault(error: BaseException) -> dict[str, object]:
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    said = f"{type(error).__name__}: {message}"[:4000]
+    return {"error": said, "line": _line(error), "loaded_line": error.__dict__.get("loaded_line", 0)}
+
+
+def _check(code: str, variables: dict[str, object], channel: _Channel) -> bytes:
+    """Run a check whose tested code is in another process."""
+    channel.read()  # the tested code has run
+    try:
+        names = _sibling("guest_check").Check(channel.ask).names(code, variables)
+    except BaseException as error:  # what the tested code is made of is not known
+        return json.dumps(_fault(error)).encode()
+    return _answer(code, {**variables, **names})
+
+
+def _serve(code: str, channel: _Channel) -> bytes:
+    """Run tested code and do what the check asks of it; return what went wrong before there was a check."""
+    try:
+        _run(code, {})
+    except BaseException as error:  # the edge to untrusted code
+        return json.dumps(_fault(error)).encode()
+    _sibling("guest_loaded").LoadedCode(sys.modules["__main__"].__dict__, channel.ask, _line).serve(b"")
+    return b""
 
 
 def _ready(confine: types.ModuleType, request: dict[str, object]) -> None:
@@ -112,28 +167,41 @@ def main(results: int, parent: int, preload: list[str], paths: list[str]) -> Non
         preload: Libraries to import while waiting.
         paths: Folders of installed libraries.
     """
-    confine = _confine()
+    confine = _sibling("confine")
     confine.die_with_parent(parent)
     sys.path.extend(paths)
     _preload(preload)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    request = json.loads(sys.stdin.buffer.read())
+    channel = _Channel(results)
+    request = json.loads(channel.read())
+    mode = request["mode"]
     _preload([name for name in request["preload"] if name not in preload])
+    for name in _SIBLINGS[mode]:
+        _sibling(name)
     try:
         _ready(confine, request)
     except (OSError, ValueError) as error:
-        os.write(results, CANNOT + str(error).encode())
+        channel.write(CANNOT + str(error).encode())
         return
-    os.write(results, READY)
+    channel.write(READY)
     try:
-        answer = _answer(request["code"], request["variables"])
-        sys.stdout.flush()
+        channel.write(_played(mode, request["code"], request["variables"], channel))
     except MemoryError:
-        answer = _NO_MEMORY
-    while answer:
-        answer = answer[os.write(results, answer) :]
+        channel.write(_NO_MEMORY)
     os._exit(0)
 
+
+def _played(mode: str, code: str, variables: dict[str, object], channel: _Channel) -> bytes:
+    if mode == "serve":
+        return _serve(code, channel)
+    return _check(code, variables, channel) if mode == "check" else _answer(code, variables)
+
+
+_SIBLINGS = {
+    "run": (),
+    "check": ("guest_codec", "guest_stand_in", "guest_check"),
+    "serve": ("guest_codec", "guest_loaded"),
+}
 
 if __name__ == "__main__":
     saved = os.dup(2)

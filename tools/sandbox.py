@@ -50,6 +50,7 @@ class Sandbox:
         box: Literal["auto", "monty", "cpython"] = "auto",
         max_memory_mb: int = 512,
         files: Mapping[str, bytes] | None = None,
+        keep_files: bool = False,
     ) -> BoxResult:
         """Run `code` with `variables` defined and return its value and what it printed.
 
@@ -64,14 +65,13 @@ class Sandbox:
                 before the run and there is no second try.
             max_memory_mb: MiB; for `cpython` of address space, libraries included.
             files: Scratch files by plain name, found in the current folder.
+            keep_files: Return the files at the top of the scratch folder after the run; takes `cpython`.
 
         Raises:
-            ToolError: The box that is needed cannot be had on this machine.
+            ToolError: The box that is needed cannot be had on this machine, or the files are too large.
         """
-        if len(code) > _MAX_CODE_CHARS:
-            return _refused("ValueError: the code is too long", 0)
         try:
-            reading = read_code(code, variables)
+            reading = _read(code, variables)
         except SyntaxError as exc:
             return _refused(f"SyntaxError: {exc.msg}", exc.lineno or 0)
         job = Job(
@@ -81,11 +81,53 @@ class Sandbox:
             max_memory_mb=max_memory_mb,
             files=files or {},
             preload=reading.preload,
+            keep_files=keep_files,
         )
         chosen = box if box != "auto" else _choose(reading, job)
         async with self._slots:
             result = await (self._monty.run(job) if chosen == "monty" else self._cpython.run(job))
         return _explained(result, code)
+
+    async def check(
+        self,
+        code: str,
+        variables: Mapping[str, Json],
+        *,
+        loaded: str,
+        timeout_s: float = 10,
+        max_memory_mb: int = 512,
+    ) -> BoxResult:
+        """Run `code` on the names that untrusted code defines, which runs in a box of its own: see `guest_check`.
+
+        Args:
+            code: Python source of the check, run in one box with `variables`.
+            variables: Names the check finds defined; the untrusted code does not see them.
+            loaded: Python source under test, run in another box.
+            timeout_s: Seconds of both together.
+            max_memory_mb: MiB of address space of each box.
+
+        Raises:
+            ToolError: The CPython box cannot be had on this machine.
+        """
+        try:
+            tested = _read(loaded, {})
+        except SyntaxError as exc:
+            return replace(_refused(f"SyntaxError: {exc.msg}", 0), loaded_line=exc.lineno or 0)
+        try:
+            reading = _read(code, variables)
+        except SyntaxError as exc:
+            return _refused(f"SyntaxError: {exc.msg}", exc.lineno or 0)
+        job = Job(code=loaded, variables={}, timeout_s=timeout_s, max_memory_mb=max_memory_mb, preload=tested.preload)
+        wanted = f"{code}\n\nresult" if reading.sets_result else code
+        check = replace(job, code=wanted, variables=variables, preload=reading.preload)
+        async with self._slots:
+            return _explained(await self._cpython.check(job, check), code)
+
+
+def _read(code: str, variables: Mapping[str, Json]) -> Reading:
+    if len(code) > _MAX_CODE_CHARS:
+        raise SyntaxError(f"the code is longer than {_MAX_CODE_CHARS} characters")
+    return read_code(code, variables)
 
 
 def _refused(error: str, line: int) -> BoxResult:
@@ -94,7 +136,7 @@ def _refused(error: str, line: int) -> BoxResult:
 
 
 def _choose(reading: Reading, job: Job) -> Literal["monty", "cpython"]:
-    return "cpython" if job.files else reading.box
+    return "cpython" if job.files or job.keep_files else reading.box
 
 
 def _explained(result: BoxResult, code: str) -> BoxResult:
