@@ -69,6 +69,18 @@ def _rate(value: object) -> object:
     return per_unit * _PER_MINUTE[slash + unit.strip()]
 
 
+def read_duration(text: str) -> float:
+    """Return the seconds that `30d`, `12h` or a plain number means, 0 included and with no upper limit.
+
+    Raises:
+        ValueError: It is no duration.
+    """
+    seconds = _duration(text)
+    if not isinstance(seconds, float):
+        raise ValueError(f"expected {DURATION}")
+    return seconds
+
+
 Seconds = Annotated[
     float,
     BeforeValidator(_duration),

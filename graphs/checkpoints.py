@@ -68,6 +68,10 @@ class _Patient(BaseCheckpointSaver[str]):
         """Write what a stage handed on."""
         await self._patiently(lambda: self._saver.aput_writes(config, writes, task_id, task_path))
 
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Delete all checkpoints of a run."""
+        await self._patiently(lambda: self._saver.adelete_thread(thread_id))
+
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do `work`, again where the database could not be reached.
 

@@ -14,6 +14,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
+from planloom.core.plan import RunId
 from planloom.graphs.context import Run
 from planloom.graphs.planning import Planning
 from planloom.graphs.run import Walk
@@ -92,3 +93,9 @@ async def walk_run(shell: Shell, run: Run) -> None:
         Command(resume=walk.pending() or {"answered": True}) if waiting else ShellState(run_id=run_id)
     )
     await shell.ainvoke(start, config, context=walk, durability="sync", version="v2")
+
+
+async def forget_run(shell: Shell, run_id: RunId) -> None:
+    """Delete the checkpoints of a run."""
+    if isinstance(shell.checkpointer, BaseCheckpointSaver):
+        await shell.checkpointer.adelete_thread(run_id)

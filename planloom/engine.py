@@ -1,10 +1,11 @@
 """The engine: opens what runs share, starts runs, takes them up again, and lists them."""
 
 import asyncio
+import math
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from planloom.core.json import Json, JsonObject
 from planloom.core.plan import RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
+from planloom.gc import Collected, collect, retention_of_environment
 from planloom.graphs.checkpoints import open_checkpointer
 from planloom.graphs.context import Run, Slots
 from planloom.graphs.estimate import Checked
@@ -28,6 +30,7 @@ from planloom.parts import Maker, Parts, Wire, at_lines_of
 from planloom.state.journal import Journal, JournalError, RunSummary
 from planloom.state.ledger import Caps, Ledger
 from planloom.state.log import RunLog
+from planloom.state.retention import MONTH_S, OVER, Ending, Retention
 from planloom.tools.functions import load_function
 from planloom.tools.sandbox import Sandbox
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from planloom.models.gateway import Answer
 
 DEFAULT_JOURNAL = ".planloom/planloom.db"
+_DELETED_ON_OPENING = 100
+"""Runs that an engine deletes at most when it opens, so that nobody waits for a backlog."""
 
 
 class Engine:
@@ -51,6 +56,11 @@ class Engine:
         models: Rungs from Python by the name the workflow uses: async functions or LangChain chat models.
         tools: Python functions by the name of the tool source.
         max_parallel: Attempts under way at the same time in this process, over all runs.
+        retention_s: Seconds after which runs that are done are deleted, a few of them whenever an engine opens;
+            `None` takes `PLANLOOM_RETENTION` (such as `30d`), infinity and an unset variable delete nothing.
+
+    Raises:
+        ConfigError: `PLANLOOM_RETENTION` is no duration.
     """
 
     def __init__(
@@ -62,6 +72,7 @@ class Engine:
         models: "Mapping[str, Answer] | None" = None,
         tools: Mapping[str, Callable[..., object]] | None = None,
         max_parallel: int = 64,
+        retention_s: float | None = None,
     ) -> None:
         place = journal or os.environ.get("PLANLOOM_JOURNAL") or DEFAULT_JOURNAL
         self._journal = place if isinstance(place, Journal) else Journal(place)
@@ -71,6 +82,7 @@ class Engine:
         self._rehearsal = str(Path(rehearsal).resolve()) if rehearsal is not None else None
         self._maker = Maker(self._gateway, self._sandbox, dict(models or {}), dict(tools or {}))
         self._process = asyncio.Semaphore(max_parallel)
+        self._retention_s = retention_of_environment() if retention_s is None else retention_s
         self._stack = AsyncExitStack()
         self._shell: Shell | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -90,6 +102,9 @@ class Engine:
                 open_checkpointer(self._journal.url, outage_s=self._journal.outage_s)
             )
             self._shell = build_shell(checkpointer)
+            if math.isfinite(self._retention_s):
+                policy = Retention(older_than_s=self._retention_s, limit=_DELETED_ON_OPENING)
+                await collect(self._journal, self._shell, policy)
             self._group = await stack.enter_async_context(asyncio.TaskGroup())
             self._stack = stack.pop_all()
         return self
@@ -186,7 +201,10 @@ class Engine:
 
     async def _taken_up(self, run_id: RunId, approvals: Mapping[str, bool]) -> RunHandle:
         """Rebuild a run from its journal and start it where it stood; its lease is held."""
-        log = RunLog(self._journal, run_id, await self._journal.events(run_id))
+        past = await self._journal.events(run_id)
+        if not past:
+            raise RunError(f"run {run_id} was deleted at this moment")
+        log = RunLog(self._journal, run_id, past)
         opening = reopening(log.view, approvals)
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
         wire = Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
@@ -218,6 +236,34 @@ class Engine:
         """
         return await self._journal.events(await self._journal.find(run_id))
 
+    async def gc(
+        self,
+        *,
+        older_than_s: float = MONTH_S,
+        keep: int = 0,
+        statuses: Collection[Ending] = OVER,
+        dry_run: bool = False,
+    ) -> Collected:
+        """Delete old runs with everything the journal has of them, and give their space back.
+
+        Args:
+            older_than_s: Seconds since their last event, at least.
+            keep: So many of the newest runs stay, whatever their age.
+            statuses: Which runs may go; all but `done` ones could still be resumed.
+            dry_run: Delete nothing, say what would go.
+
+        Raises:
+            ConfigError: A value is out of range.
+            JournalError: The journal cannot be written.
+        """
+        policy = Retention(older_than_s=older_than_s, keep=keep, statuses=tuple(statuses))
+        return await collect(self._journal, self._opened()[0], policy, dry_run=dry_run)
+
+    def _opened(self) -> tuple[Shell, asyncio.TaskGroup]:
+        if self._shell is None or self._group is None:
+            raise RunError("the engine is not open; use `async with Engine() as engine`")
+        return self._shell, self._group
+
     async def check(self, workflow: Workflow) -> Checked:
         """Compile a workflow without running anything.
 
@@ -228,11 +274,10 @@ class Engine:
         return (await asyncio.to_thread(self._maker.make, workflow, wire)).checked
 
     async def _start(self, log: RunLog, parts: Parts, inputs: JsonObject) -> RunHandle:
-        if self._group is None or self._shell is None:
-            raise RunError("the engine is not open; use `async with Engine() as engine`")
+        shell, group = self._opened()
         handle = RunHandle(log)
         self._handles.add(handle)
-        task = self._group.create_task(self._carry(self._shell, handle, log, parts, inputs), name=f"run {log.run_id}")
+        task = group.create_task(self._carry(shell, handle, log, parts, inputs), name=f"run {log.run_id}")
         task.add_done_callback(lambda _: self._handles.discard(handle))
         handle.started(task)
         await asyncio.sleep(0)  # let it begin: a task cancelled before its first step would never end its run

@@ -31,6 +31,8 @@ from planloom.core import events as ev
 from planloom.core.errors import RunError
 from planloom.core.plan import RunId
 from planloom.state.owner import this_process
+from planloom.state.retention import Retention, delete_run, expired
+from planloom.state.space import copy_over, give_back, measure, settle
 from planloom.state.store import LEASE_S, EventRow, JournalError, Lease, LeaseLost, Store, holds, parse_url
 from planloom.state.tables import events, leases
 
@@ -168,6 +170,35 @@ class Journal:
             raise RunError(f"run {name!r} {what}")
         return found[0]
 
+    async def expired(self, policy: Retention, only: RunId | None = None) -> list[RunId]:
+        """Return the runs that may be deleted, oldest first; `only` looks at that one, which this journal holds."""
+        self.flush()
+        return await self._call(lambda: self._store.transact(lambda connection: expired(connection, policy, only)))
+
+    async def delete(self, run_id: RunId) -> int:
+        """Delete a run that this journal holds, and its lease; return how many rows that were.
+
+        Raises:
+            JournalError: Another process has taken it over; nothing was deleted.
+        """
+        return await self._call(lambda: self._delete(run_id))
+
+    async def shrink(self) -> int:
+        """Give space back that deleted rows took; return by how many bytes the database became smaller.
+
+        In PostgreSQL that is autovacuum's business: there the space is used again, and this returns 0.
+        """
+        if not self._store.is_sqlite:
+            return 0
+        before = await self._call(lambda: self._store.outside(measure))
+        if before.stepwise:
+            while await self._call(lambda: self._store.outside(give_back)):
+                pass  # one step a call: other rows are written in between
+        elif before.worth_copying and not await self._call(self._store.busy):
+            await self._call(lambda: self._store.outside(copy_over))
+        await self._call(lambda: self._store.outside(settle))
+        return before.total_bytes - (await self._call(lambda: self._store.outside(measure))).total_bytes
+
     async def _call(self, work: Callable[[], T]) -> T:
         """Run `work` on the writer thread; a cancelled caller does not stop it half-way."""
         return await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
@@ -184,6 +215,12 @@ class Journal:
         lease = self._held.pop(run_id, None)
         if lease is not None and run_id not in self._lost:
             self._store.release(lease)
+
+    def _delete(self, run_id: RunId) -> int:
+        lease = self._held[run_id]
+        rows = self._store.transact(lambda connection: delete_run(connection, lease))
+        del self._held[run_id]
+        return rows
 
     def _close(self) -> None:
         self._drain()
@@ -249,6 +286,7 @@ class Journal:
         return [
             _summary(i, str(row[1]), last.get(i), cost_usd=costs[i], live=i in live)
             for i, row in zip(ids, started, strict=True)
+            if i in costs  # else deleted since the first query
         ]
 
     def _live(self, run_ids: Sequence[str]) -> set[str]:

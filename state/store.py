@@ -1,8 +1,10 @@
 """The database under the journal, driven from one thread: SQLite or PostgreSQL by URL."""
 
 import math
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import chain, repeat
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Row,
     StaticPool,
     create_engine,
+    delete,
     event,
     insert,
     make_url,
@@ -120,10 +123,11 @@ class Store:
     @property
     def name(self) -> str:
         """The database as it may be shown: no password."""
-        return self.url.database or "" if self._is_sqlite else self.url.render_as_string()
+        return self.url.database or "" if self.is_sqlite else self.url.render_as_string()
 
     @property
-    def _is_sqlite(self) -> bool:
+    def is_sqlite(self) -> bool:
+        """Whether the database is a SQLite file."""
         return self.url.get_backend_name() == "sqlite"
 
     def open(self) -> None:
@@ -134,7 +138,7 @@ class Store:
         """
         try:
             self._engine = self._make_engine()
-            self._retry(self._migrate)
+            self.transact(self._migrate)
         except (SQLAlchemyError, OSError, ImportError) as exc:
             self.close()
             raise JournalUnusable(f"cannot open the journal {self.name}: {_reason(exc)}") from exc
@@ -143,7 +147,7 @@ class Store:
             raise JournalUnusable(str(exc)) from exc
 
     def _make_engine(self) -> Engine:
-        if not self._is_sqlite:
+        if not self.is_sqlite:
             return create_engine(self.url, pool_size=1, max_overflow=0)
         memory = self.url.database in (None, "", ":memory:")
         if not memory:
@@ -157,7 +161,7 @@ class Store:
     def _migrate(self, connection: Connection) -> None:
         if _revision(connection) == HEAD:
             return
-        if not self._is_sqlite:  # one process at a time; in SQLite the transaction itself keeps others out
+        if not self.is_sqlite:  # one process at a time; in SQLite the transaction itself keeps others out
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             if _revision(connection) == HEAD:
                 return
@@ -187,7 +191,7 @@ class Store:
         Raises:
             JournalError: The database cannot be read.
         """
-        return self._retry(lambda connection: connection.execute(statement).fetchall(), verb="read")
+        return self.transact(lambda connection: connection.execute(statement).fetchall(), verb="read")
 
     def write(self, rows: Sequence[EventRow], held: Sequence[Lease], *, sync: bool) -> None:
         """Insert rows in one transaction, each run under its lease.
@@ -196,7 +200,7 @@ class Store:
             LeaseLost: A run has another owner by now; nothing was written.
             JournalError: The database cannot be written.
         """
-        kind = sqlite if self._is_sqlite else postgresql
+        kind = sqlite if self.is_sqlite else postgresql
         values = [row._asdict() for row in rows]
         plain = insert(events)
         # Where a connection was lost, the transaction may have gone through: under our lease such rows are our own.
@@ -209,7 +213,7 @@ class Store:
                     raise LeaseLost(f"run {lease.run_id} has been taken over by another process")
             connection.execute(next(statements), values)
 
-        self._retry(work, sync=sync)
+        self.transact(work, sync=sync)
 
     def _extended(self, connection: Connection, lease: Lease) -> bool:
         """Tell whether a lease still holds, and keep it for a while longer; no other writer comes in between.
@@ -217,7 +221,7 @@ class Store:
         A SQLite transaction keeps all others out, so that there a look is enough while the lease is fresh.
         """
         now = time.monotonic()
-        if self._is_sqlite and now - self._extended_at.get(lease, -LEASE_S) < LEASE_S / 4:
+        if self.is_sqlite and now - self._extended_at.get(lease, -LEASE_S) < LEASE_S / 4:
             found = connection.exec_driver_sql("SELECT token FROM leases WHERE run_id = ?", (lease.run_id,)).scalar()
             return found == lease.token
         mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
@@ -231,7 +235,7 @@ class Store:
         def work(connection: Connection) -> list[str]:
             return [lease.run_id for lease in held if not self._extended(connection, lease)]
 
-        return self._retry(work, patience_s=_BRIEF_S) if held else []
+        return self.transact(work, patience_s=_BRIEF_S) if held else []
 
     def take(self, run_id: str, owner: str) -> Lease:
         """Take the right to write a run: it is free, its owner is gone, or its lease has run out.
@@ -240,14 +244,16 @@ class Store:
         had been taken was lost.
 
         Raises:
-            RunError: Its owner still lives.
+            RunError: Its owner still lives, or it was deleted meanwhile.
         """
-        kind = sqlite if self._is_sqlite else postgresql
+        kind = sqlite if self.is_sqlite else postgresql
         fresh = kind.insert(leases).values(run_id=run_id, owner="", token=0, expires_at=0.0).on_conflict_do_nothing()
 
         def work(connection: Connection) -> Lease:
             connection.execute(fresh)
-            row = connection.execute(select(leases).where(leases.c.run_id == run_id).with_for_update()).one()
+            row = connection.execute(select(leases).where(leases.c.run_id == run_id).with_for_update()).first()
+            if row is None:
+                raise RunError(f"run {run_id} was deleted at this moment")
             left_s = row.expires_at - time.time()
             if row.owner != owner and holds(row.owner, row.expires_at):
                 raise RunError(
@@ -257,16 +263,40 @@ class Store:
             connection.execute(update(leases).where(leases.c.run_id == run_id).values(taken))
             return Lease(run_id, row.token + 1)
 
-        return self._retry(work)
+        return self.transact(work)
 
     def release(self, lease: Lease) -> None:
-        """Give a lease back."""
+        """Give a lease back; that of a run that was deleted meanwhile, or never began, goes altogether."""
         self._extended_at.pop(lease, None)
         mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
-        free = update(leases).where(mine).values(owner="", expires_at=0.0)
-        self._retry(lambda connection: connection.execute(free), patience_s=_BRIEF_S)
+        empty = ~select(events.c.run_id).where(events.c.run_id == lease.run_id).exists()
 
-    def _retry(
+        def work(connection: Connection) -> None:
+            connection.execute(update(leases).where(mine).values(owner="", expires_at=0.0))
+            connection.execute(delete(leases).where(mine, empty))
+
+        self.transact(work, patience_s=_BRIEF_S)
+
+    def busy(self) -> bool:
+        """Tell whether any process is at work on a run."""
+        found = self.query(select(leases.c.owner, leases.c.expires_at))
+        return any(holds(str(owner), float(str(expires_at))) for owner, expires_at in map(tuple, found))
+
+    def outside(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on SQLite's own connection while no transaction is open.
+
+        Raises:
+            JournalError: The journal is not an open SQLite file.
+        """
+        if self._engine is None or not self.is_sqlite:
+            raise JournalError(f"journal {self.name}: it is no open SQLite file")
+        with closing(self._engine.raw_connection()) as shared:
+            driver = shared.driver_connection
+            if not isinstance(driver, sqlite3.Connection):
+                raise JournalError(f"journal {self.name}: SQLite's own connection is not at hand")
+            return work(driver)
+
+    def transact(
         self,
         work: Callable[[Connection], T],
         *,
@@ -304,7 +334,7 @@ class Store:
         if self._connection is None:
             self._connection, self._sync = self._engine.connect(), None
         try:
-            if self._is_sqlite and sync is not self._sync:
+            if self.is_sqlite and sync is not self._sync:
                 _set_sync(self._connection, sync=sync)
                 self._sync = sync
             with self._connection.begin():
@@ -316,14 +346,18 @@ class Store:
 
     def _gone(self, exc: DBAPIError) -> bool:
         """Tell whether the database went away, in contrast to refusing what was asked."""
-        if self._is_sqlite:
+        if self.is_sqlite:
             return "database is locked" in str(exc.orig)
         return exc.connection_invalidated or "OperationalError" in type(exc.orig).__mro__[0].__name__
 
 
 def _wal(connection: object, _: object) -> None:
-    """Prepare a SQLite connection: write-ahead log, and transactions begun by us."""
+    """Prepare a SQLite connection: write-ahead log, and transactions begun by us.
+
+    A new file is laid out so that space can be given back piece by piece.
+    """
     connection.isolation_level = None  # type: ignore[attr-defined]
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # type: ignore[attr-defined]
     connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
 
 

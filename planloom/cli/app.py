@@ -37,6 +37,17 @@ class Format(StrEnum):
     TEXT = "text"
 
 
+class Over(StrEnum):
+    """How a run stands that nothing works on."""
+
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    WAITING = "waiting"
+    INTERRUPTED = "interrupted"
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -198,6 +209,33 @@ def runs(
     from planloom.cli import records
 
     asyncio.run(records.runs(limit, journal, as_json=as_json))
+
+
+@app.command()
+def gc(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="AGE", help="Age since a run's end: 30d, 12h, 0.")
+    ] = "30d",
+    keep: Annotated[int, typer.Option(min=0, metavar="N", help="Keep the N newest runs, whatever their age.")] = 0,
+    status: Annotated[
+        list[Over] | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Which runs may go, may be repeated: done, which is the default and cannot be resumed any more, "
+            "partial, failed, cancelled, waiting, interrupted.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Delete old runs with all their events and checkpoints. A run that something works on is never touched."""
+    from planloom.cli import collecting
+
+    statuses = [item.value for item in status or (Over.DONE,)]
+    asyncio.run(
+        collecting.gc(journal, older_than=older_than, keep=keep, statuses=statuses, dry_run=dry_run, as_json=as_json)
+    )
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,6 +122,6 @@ async def _of_file(file: str) -> Picture:
 async def _of_run(target: str, journal: str | None) -> Picture:
     from planloom.engine import Engine
 
-    async with Engine(journal=journal) as engine:
+    async with Engine(journal=journal, retention_s=math.inf) as engine:
         view = await engine.view(target)
     return of_run(view, view.ended_at or time.time())

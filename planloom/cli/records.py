@@ -1,6 +1,7 @@
 """What is already there: runs in the journal, rehearsal scripts."""
 
 import json
+import math
 import time
 from dataclasses import asdict
 from datetime import datetime
@@ -27,7 +28,7 @@ async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool)
     Raises:
         RunError: There is no such run.
     """
-    async with Engine(journal=journal) as engine:
+    async with Engine(journal=journal, retention_s=math.inf) as engine:
         history = await engine.history(run_id)
         view = RunView(history)
         live = view.status != "running" or await _is_live(engine, view.run_id)
@@ -55,7 +56,7 @@ def _event_json(event: ev.AnyEvent) -> str:
 
 async def runs(limit: int, journal: str | None, *, as_json: bool) -> None:
     """List runs, the newest first."""
-    async with Engine(journal=journal) as engine:
+    async with Engine(journal=journal, retention_s=math.inf) as engine:
         found = await engine.runs(limit)
     if as_json:
         typer.echo(json.dumps([asdict(run) for run in found], ensure_ascii=False))

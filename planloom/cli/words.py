@@ -97,6 +97,13 @@ def tokens(value: int) -> str:
     return f"{value / 1000:.1f}k" if value < 1_000_000 else f"{value / 1_000_000:.2f}M"
 
 
+def size(value: int) -> str:
+    """Write a number of bytes shortly."""
+    if value < 10_000:
+        return f"{value:,} B"
+    return f"{value / 1000:.1f} kB" if value < 1_000_000 else f"{value / 1_000_000:,.1f} MB"
+
+
 def plural(count: int, noun: str) -> str:
     """Write a number with its noun: `1 call`, `2 calls`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

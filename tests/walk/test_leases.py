@@ -112,7 +112,7 @@ async def test_a_process_that_lost_its_lease_can_commit_nothing_more(tmp_path: P
         await log.commit(committed("a"))
         thief = Store(journal.url)
         thief.open()
-        thief._retry(lambda connection: connection.execute(update(leases).values(expires_at=0.0)))
+        thief.transact(lambda connection: connection.execute(update(leases).values(expires_at=0.0)))
         taken = thief.take("r", "somebody else")
         with pytest.raises(JournalError, match="another process"):
             await log.commit(committed("b"))
