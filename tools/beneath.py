@@ -11,12 +11,14 @@ import sys
 from pathlib import PurePosixPath
 
 _OPENAT2 = 437  # the same number on every architecture
-_BENEATH, _NO_MAGICLINKS = 0x08, 0x02
+_NO_XDEV, _NO_MAGICLINKS, _BENEATH = 0x01, 0x02, 0x08
+_TRIES = 16
+_MAX_PARTS = 64
 _MODE = 0o600
 
 
 class OutsideError(Exception):
-    """A path that leads out of the root, or to something that is not a plain text file."""
+    """A path that leads out of the root, or to something that is not a plain file."""
 
 
 def open_file(root: int, path: str, flags: int) -> int:
@@ -53,11 +55,12 @@ def replace_file(root: int, path: str, content: bytes) -> None:
     *folders, name = _parts(path)
     parent = _make_folders(root, folders)
     try:
-        _refuse_other(parent, name)
+        mode = _mode_of(parent, name)
         temporary = f".{secrets.token_hex(8)}.tmp"
         try:
-            _write_new(parent, temporary, content)
+            _write_new(parent, temporary, content, mode)
             os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            os.fsync(parent)
         except BaseException:
             _forget(parent, temporary)
             raise
@@ -76,6 +79,10 @@ def _parts(path: str) -> list[str]:
         raise OutsideError("expected a path relative to the root")
     if ".." in pure.parts or "\0" in path or not pure.parts:
         raise OutsideError("expected the path of a file below the root, without `..`")
+    if len(pure.parts) > _MAX_PARTS:
+        raise OutsideError(f"the path is more than {_MAX_PARTS} folders deep")
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        raise OutsideError("the path is not text that a file can be named with")
     return list(pure.parts)
 
 
@@ -88,7 +95,7 @@ def _open(root: int, path: str, flags: int) -> int:
         return _open_stepwise(root, parts, flags)
     except OSError as exc:
         if exc.errno in (errno.EXDEV, errno.ELOOP):
-            raise OutsideError("a link leads out of the root") from exc
+            raise OutsideError("a link or a mount leads out of the root") from exc
         raise
 
 
@@ -96,14 +103,18 @@ def _openat2(root: int, path: str, flags: int) -> int | None:
     """Let the kernel resolve `path` below `root`; `None` where it has no such call."""
     if sys.platform != "linux":
         return None
-    how = struct.pack("=QQQ", flags, 0, _BENEATH | _NO_MAGICLINKS)
+    how = struct.pack("=QQQ", flags, 0, _BENEATH | _NO_MAGICLINKS | _NO_XDEV)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
     size = ctypes.c_size_t(len(how))
-    handle: int = libc.syscall(_OPENAT2, ctypes.c_int(root), os.fsencode(path), how, size)
-    if handle >= 0:
-        return handle
-    number = ctypes.get_errno()
+    number = errno.EAGAIN
+    for _ in range(_TRIES):
+        handle: int = libc.syscall(_OPENAT2, ctypes.c_int(root), os.fsencode(path), how, size)
+        if handle >= 0:
+            return handle
+        number = ctypes.get_errno()
+        if number != errno.EAGAIN:  # what the kernel says when somebody renames folders at that moment
+            break
     if number in (errno.ENOSYS, errno.EPERM):
         return None
     raise OSError(number, os.strerror(number))
@@ -117,9 +128,13 @@ def _open_stepwise(root: int, parts: list[str], flags: int) -> int:
         for part in parts[:-1]:
             here, above = os.open(part, folder, dir_fd=here), here
             os.close(above)
-        return os.open(parts[-1] if parts else ".", flags | os.O_NOFOLLOW, dir_fd=here)
+        found = os.open(parts[-1] if parts else ".", flags | os.O_NOFOLLOW, dir_fd=here)
     finally:
         os.close(here)
+    if os.fstat(found).st_dev != os.fstat(root).st_dev:
+        os.close(found)
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+    return found
 
 
 def _make_folders(root: int, folders: list[str]) -> int:
@@ -134,20 +149,27 @@ def _make_folders(root: int, folders: list[str]) -> int:
     return _open(root, "/".join(folders) or ".", os.O_RDONLY | os.O_DIRECTORY)
 
 
-def _refuse_other(parent: int, name: str) -> None:
+def _mode_of(parent: int, name: str) -> int:
+    """Return the permissions of the file that is replaced, or those of a new one.
+
+    Raises:
+        OutsideError: Something other than a file is there.
+    """
     try:
         found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
-        return
+        return _MODE
     if not stat.S_ISREG(found.st_mode):
         raise OutsideError("something other than a file is there")
+    return found.st_mode & 0o777
 
 
-def _write_new(parent: int, name: str, content: bytes) -> None:
+def _write_new(parent: int, name: str, content: bytes, mode: int) -> None:
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE, dir_fd=parent)
     with open(handle, "wb") as file:
         file.write(content)
         file.flush()
+        os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
 
 

@@ -1,6 +1,8 @@
-"""The tool `files`: text files under one root, which no path and no link leads out of."""
+"""The tool `files`: files under one root, which no path and no link leads out of."""
 
 import asyncio
+import base64
+import binascii
 import os
 import stat
 from collections.abc import Callable, Generator
@@ -13,9 +15,11 @@ from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Effect, ToolName
 from planloom.tools import beneath
 from planloom.tools.base import Tool
+from planloom.tools.file_slice import find_line, read_slice
 
 _MAX_ENTRIES = 1000
 _DEFAULT_CHARS = 50_000
+_ENCODING: JsonObject = {"enum": ["utf-8", "base64"], "description": "utf-8 when left out; base64 for what is no text"}
 _PATH: JsonObject = {"type": "string", "description": "path relative to the root, with / between folders"}
 
 
@@ -57,13 +61,16 @@ class FilesSource:
         number: JsonObject = {"type": "integer", "minimum": 0}
         read: JsonObject = {
             "path": _PATH,
-            "offset": {**number, "description": "characters to skip"},
-            "limit": {**number, "description": f"characters to return, {_DEFAULT_CHARS} when left out"},
+            "offset": {**number, "description": "bytes to skip: the next_offset of the answer before"},
+            "line": {**number, "minimum": 1, "description": "first line, counted from 1, in place of offset"},
+            "lines": {**number, "minimum": 1, "description": "lines to return at most"},
+            "limit": {**number, "description": f"characters to return at most, {_DEFAULT_CHARS} when left out"},
+            "encoding": _ENCODING,
         }
         tools = [
             self._tool(
                 "read",
-                "Read a UTF-8 text file. Returns {text, next_offset}; next_offset is null at the end of the file.",
+                "Read a file, or a part. Returns {text, next_offset, size_bytes}; at the end next_offset is null.",
                 read,
                 ["path"],
                 self._read,
@@ -77,8 +84,8 @@ class FilesSource:
             ),
         ]
         if self._spec.access == "write":
-            write: JsonObject = {"path": _PATH, "text": {"type": "string"}}
-            about = "Write a UTF-8 text file, replacing it whole; folders are made. Returns {path, size_bytes}."
+            write: JsonObject = {"path": _PATH, "text": {"type": "string"}, "encoding": _ENCODING}
+            about = "Write a file, replacing it whole; folders are made. Returns {path, size_bytes}."
             tools.append(self._tool("write", about, write, ["path", "text"], self._write, "write"))
         return tuple(tools)
 
@@ -116,16 +123,23 @@ class FilesSource:
         )
 
     def _read(self, args: JsonObject) -> Json:
-        path, offset, limit = _text(args, "path"), _int(args, "offset", 0), _int(args, "limit", _DEFAULT_CHARS)
-        limit = min(limit, self._files.max_bytes)
-        handle = beneath.open_file(self._root, path, os.O_RDONLY)
-        with open(handle, encoding="utf-8", newline="") as file:
-            try:
-                _skip(file.read, offset)
-                text, more = file.read(limit), file.read(1)
-            except UnicodeDecodeError as exc:
-                raise beneath.OutsideError(f"not UTF-8 text: {exc.reason}") from exc
-        return {"text": text, "next_offset": offset + len(text) if more else None}
+        offset, limit = _int(args, "offset", 0), min(_int(args, "limit", _DEFAULT_CHARS), self._files.max_bytes)
+        with open(beneath.open_file(self._root, _text(args, "path"), os.O_RDONLY), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if "line" in args:
+                offset = find_line(file, _int(args, "line", 1))
+            if args.get("encoding") == "base64":
+                file.seek(offset)
+                raw = file.read(limit)
+                end = offset + len(raw)
+                text, next_offset = base64.b64encode(raw).decode(), end if end < size else None
+            else:
+                try:
+                    found = read_slice(file, offset, limit=limit, lines=_int(args, "lines", 0) or None)
+                except UnicodeDecodeError as exc:
+                    raise beneath.OutsideError(f"not UTF-8 text ({exc.reason}); read it as base64") from exc
+                text, next_offset = found.text, found.next_offset
+        return {"text": text, "next_offset": next_offset, "size_bytes": size}
 
     def _list(self, args: JsonObject) -> Json:
         path = str(args.get("path", "") or ".")
@@ -135,7 +149,11 @@ class FilesSource:
         return {"entries": [*found[:_MAX_ENTRIES]], "truncated": len(found) > _MAX_ENTRIES}
 
     def _write(self, args: JsonObject) -> Json:
-        path, content = _text(args, "path"), _text(args, "text").encode()
+        path, text = _text(args, "path"), _text(args, "text")
+        try:
+            content = base64.b64decode(text, validate=True) if args.get("encoding") == "base64" else text.encode()
+        except (binascii.Error, UnicodeEncodeError) as exc:
+            raise beneath.OutsideError(f"the text cannot be written: {exc}") from exc
         if len(content) > self._files.max_bytes:
             raise beneath.OutsideError(f"{len(content)} bytes are more than {self._files.max_bytes}")
         beneath.replace_file(self._root, path, content)
@@ -148,11 +166,6 @@ def _handle(handle: int) -> Generator[int]:
         yield handle
     finally:
         os.close(handle)
-
-
-def _skip(read: Callable[[int], str], characters: int) -> None:
-    while characters > 0 and (piece := read(min(characters, 1 << 20))):
-        characters -= len(piece)
 
 
 def _entry(entry: os.DirEntry[str]) -> JsonObject:

@@ -1,4 +1,6 @@
 import os
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest_asyncio
 
 from planloom.configs.spec import FilesSpec, ToolSpec
 from planloom.core.errors import ConfigError, ToolError
+from planloom.core.json import JsonObject
 from planloom.core.plan import ToolName
 from planloom.tools import beneath
 from planloom.tools.sandbox import Sandbox
@@ -41,7 +44,68 @@ OUTSIDE = [
     "missing/file.txt",
     "a/b.txt/c",
     "x" * 300,
+    "a/" * 3000 + "b.txt",
+    "../" * 50 + "etc/passwd",
+    "a/./../../secret.txt",
+    "a//..//..//secret.txt",
+    "/",
+    "//",
+    "/proc/self/environ",
+    "/proc/self/root/etc/passwd",
+    "/dev/zero",
+    "/dev/stdin",
+    "proc/self/root/etc/passwd",
+    "proc/self/fd/0",
+    "self/environ",
+    "fd/0",
+    "dev/zero",
+    "zero",
+    "socket",
+    "folder/root/a/b.txt",
+    "folder/../secret.txt",
+    "up/../secret.txt",
+    "up/root/a/b.txt",
+    "deep1/secret.txt",
+    "endless/x",
+    "dangling",
+    "%2e%2e%2fsecret.txt",
+    "..%2fsecret.txt",
+    "%252e%252e/secret.txt",
+    "..;/secret.txt",
+    "\u2025/secret.txt",
+    "\uff0e\uff0e/secret.txt",
+    "\u2024\u2024/secret.txt",
+    "..\u2215secret.txt",
+    "..\uff0fsecret.txt",
+    ".. /secret.txt",
+    "C:\\secret.txt",
+    "\\\\host\\share",
+    "file:///etc/passwd",
+    "a/b.txt\0.png",
+    "\ud800",
+    "a\udc80",
+    "secret.txt",
+    "$HOME/x",
+    "`id`",
+    "a/",
+    "a/.",
+    "./",
 ]
+
+NAMES = frozenset(
+    (
+        "..\\secret.txt",
+        "%2e%2e/secret.txt",
+        "~/secret.txt",
+        "missing/file.txt",
+        "%2e%2e%2fsecret.txt",
+        "..%2fsecret.txt",
+        *("%252e%252e/secret.txt", "..;/secret.txt", "\u2025/secret.txt", "\uff0e\uff0e/secret.txt", ".. /secret.txt"),
+        *("\u2024\u2024/secret.txt", "..\u2215secret.txt", "..\uff0fsecret.txt", "C:\\secret.txt", "\\\\host\\share"),
+        *("file:///etc/passwd", "secret.txt", "$HOME/x", "`id`"),
+    )
+)
+"""Names like any other: nothing decodes or expands them, so a file may be written there, below the root."""
 
 
 @pytest.fixture
@@ -58,7 +122,20 @@ def root(tmp_path: Path) -> Path:
     (root / "up").symlink_to("..")
     (root / "loop").symlink_to("loop")
     (root / "proc").symlink_to("/proc")
+    (root / "self").symlink_to("/proc/self")
+    (root / "fd").symlink_to("/dev/fd")
+    (root / "dev").symlink_to("/dev")
+    (root / "zero").symlink_to("/dev/zero")
+    (root / "dangling").symlink_to(tmp_path / "new.txt")
+    (root / "deep1").symlink_to("deep2")
+    (root / "deep2").symlink_to("a/../up")
+    (root / "endless").symlink_to("endless/x")
     os.mkfifo(root / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.getcwd()
+        os.chdir(root)  # the path of a socket may only be short
+        server.bind("socket")
+        os.chdir(here)
     return root
 
 
@@ -87,9 +164,7 @@ async def test_nothing_outside_the_root_and_nothing_but_files_can_be_read(box: T
 
 
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize(
-    "path", [path for path in OUTSIDE if not path.startswith(("missing", "..\\", "%", "~"))], ids=repr
-)
+@pytest.mark.parametrize("path", [path for path in OUTSIDE if path not in NAMES], ids=repr)
 async def test_nothing_outside_the_root_can_be_written(box: Toolbox, root: Path, path: str) -> None:
     with pytest.raises(ToolError):
         await box.call(WRITE, {"path": path, "text": "x"})
@@ -106,14 +181,72 @@ async def test_only_folders_below_the_root_can_be_listed(box: Toolbox, path: str
 
 
 @pytest.mark.usefixtures("way")
-async def test_a_text_is_read_in_slices_of_characters(box: Toolbox) -> None:
-    assert await box.call(READ, {"path": "a/b.txt"}) == {"text": "hällo\nworld", "next_offset": None}
-    assert await box.call(READ, {"path": "a/b.txt", "limit": 3}) == {"text": "häl", "next_offset": 3}
-    assert await box.call(READ, {"path": "a/b.txt", "offset": 3, "limit": 99}) == {
-        "text": "lo\nworld",
-        "next_offset": None,
-    }
-    assert await box.call(READ, {"path": "a/b.txt", "offset": 99}) == {"text": "", "next_offset": None}
+@pytest.mark.parametrize(
+    ("args", "text", "next_offset"),
+    [
+        ({}, "hällo\nworld", None),
+        ({"limit": 3}, "häl", 4),
+        ({"offset": 4, "limit": 99}, "lo\nworld", None),
+        ({"offset": 2, "limit": 2}, "ll", 5),  # byte 2 is in the middle of a character
+        ({"offset": 99}, "", None),
+        ({"line": 2}, "world", None),
+        ({"line": 1, "lines": 1}, "hällo\n", 7),
+        ({"line": 3}, "", None),
+        ({"limit": 0}, "", 0),
+        ({"encoding": "base64", "offset": 1, "limit": 2}, "w6Q=", 3),
+    ],
+)
+async def test_a_file_is_read_in_slices(box: Toolbox, args: JsonObject, text: str, next_offset: int | None) -> None:
+    found = await box.call(READ, {"path": "a/b.txt", **args})
+    assert found == {"text": text, "next_offset": next_offset, "size_bytes": 12}
+
+
+async def test_a_large_file_is_read_whole_in_slices_and_by_line(root: Path) -> None:
+    line = "A line with some 日本語 in it, 0123456789\n"
+    count = 5_000_000 // len(line.encode())
+    (root / "large.txt").write_text(line * count, encoding="utf-8")
+    async with Toolbox({"files": ToolSpec(files=str(root))}, base_dir=root, sandbox=Sandbox()) as box:
+        pieces, offset = list[str](), 0
+        while offset is not None:
+            found = await box.call(READ, {"path": "large.txt", "offset": offset, "limit": 49_999})
+            assert isinstance(found, dict)
+            pieces.append(str(found["text"]))
+            offset = found["next_offset"]
+        assert "".join(pieces) == line * count
+        last = await box.call(READ, {"path": "large.txt", "line": count, "lines": 5})
+        assert isinstance(last, dict)
+        assert (last["text"], last["next_offset"]) == (line, None)
+
+
+async def test_what_is_no_text_goes_both_ways_as_base64(box: Toolbox, root: Path) -> None:
+    args: JsonObject = {"path": "b.bin", "text": "//4AAQ==", "encoding": "base64"}
+    assert await box.call(WRITE, args) == {"path": "b.bin", "size_bytes": 4}
+    assert (root / "b.bin").read_bytes() == b"\xff\xfe\x00\x01"
+    found = await box.call(READ, {"path": "b.bin", "encoding": "base64"})
+    assert found == {"text": "//4AAQ==", "next_offset": None, "size_bytes": 4}
+
+
+@pytest.mark.parametrize("args", [{"text": "no base64!", "encoding": "base64"}, {"text": "\ud800"}])
+async def test_a_text_that_cannot_be_written_is_a_reason(box: Toolbox, args: JsonObject) -> None:
+    with pytest.raises(ToolError, match="the text cannot be written"):
+        await box.call(WRITE, {"path": "x.txt", **args})
+
+
+async def test_replacing_a_file_keeps_its_permissions(box: Toolbox, root: Path) -> None:
+    (root / "a" / "b.txt").chmod(0o640)
+    await box.call(WRITE, {"path": "a/b.txt", "text": "new"})
+    await box.call(WRITE, {"path": "a/new.txt", "text": "new"})
+    assert [(root / "a" / name).stat().st_mode & 0o777 for name in ("b.txt", "new.txt")] == [0o640, 0o600]
+
+
+def test_no_race_on_links_leads_out() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "races.py"
+    command = [sys.executable, "-P", str(script), "--races", "2000"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "reached outside: 0" in found.stdout
+    assert "refused" in found.stdout
+    assert "read inside" in found.stdout
 
 
 @pytest.mark.usefixtures("way")
