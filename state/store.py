@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -39,6 +40,8 @@ LEASE_S = 20.0
 """Seconds a lease holds without a heartbeat, for owners on other machines."""
 _BRIEF_S = 1.0
 """Seconds to keep trying what does no harm when it is not done."""
+_ALEMBIC = threading.Lock()
+"""Alembic keeps the migration under way in a global: within a process, one at a time."""
 _MIGRATION_LOCK = 0x706C616D
 """Advisory lock of whoever brings the tables of a PostgreSQL database up to date."""
 
@@ -173,7 +176,8 @@ class Store:
         config.set_main_option("script_location", str(files("planloom.state").joinpath("migrations")))
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            with _ALEMBIC:
+                command.upgrade(config, "head")
         except CommandError as exc:
             raise JournalError(f"cannot open the journal {self.name}: made by a newer Planloom ({exc})") from exc
 

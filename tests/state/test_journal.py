@@ -67,6 +67,16 @@ async def test_what_was_committed_is_there_when_the_file_is_opened_again(tmp_pat
         assert await journal.events(R2) == []
 
 
+async def test_many_new_journals_can_be_opened_at_once_in_one_process(tmp_path: Path) -> None:
+    async def opened(number: int) -> list[ev.AnyEvent]:
+        async with Journal(tmp_path / f"{number}.db") as journal:
+            return await journal.events(R1)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(opened(number)) for number in range(8)]
+    assert [task.result() for task in tasks] == [[]] * 8
+
+
 async def test_rows_keep_their_order_when_many_commit_at_once(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     async with Journal(path) as journal:
