@@ -1,0 +1,1 @@
+"""Real runs in real processes that are killed again and again."""

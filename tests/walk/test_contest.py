@@ -1,0 +1,85 @@
+"""Two real processes resume one run at the same moment: one of them does all of it, the other is refused."""
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+from kills.child import PRELOAD
+from postgres import served
+from support import MakeWorkflow
+
+from planloom import tool
+from planloom.core.errors import RunError
+from planloom.core.events import ApprovalGiven, NodeCommitted, RunResumed
+from planloom.engine import Engine
+
+ROUNDS = 20
+FORK = multiprocessing.get_context("forkserver")
+NODES = "nodes: {gate: {code: '1', approve: true}, sent: {tool: send, with: {n: '${nodes.gate.output}', path: PATH}}}\n"
+
+
+@tool(effect="write")
+def send(n: int, path: str) -> int:
+    """Append a letter to a file."""
+    with open(path, "a", encoding="utf-8") as box:
+        box.write("x")
+    return n
+
+
+def contend(journal: str, line: Connection) -> None:
+    """Resume each run that is named at the other end of the line, and say how it went."""
+    asyncio.run(_contend(journal, line))
+
+
+async def _contend(journal: str, line: Connection) -> None:
+    async with Engine(journal=journal, tools={"send": send}) as engine:
+        line.send("ready")
+        while run_id := await asyncio.to_thread(line.recv):
+            try:
+                line.send((await engine.resume(run_id, {"gate": True})).status)
+            except RunError as exc:
+                line.send(str(exc))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A journal of each kind."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "j.db")
+        return
+    with served() as server:
+        yield server.url
+
+
+async def test_of_two_processes_that_resume_a_run_at_once_one_does_it_all(
+    make_workflow: MakeWorkflow, place: str, tmp_path: Path
+) -> None:
+    FORK.set_forkserver_preload(list(PRELOAD))
+    async with Engine(journal=place, tools={"send": send}) as engine:
+        lines = [_begun(contend, place) for _ in range(2)]
+        assert [await asyncio.to_thread(line.recv) for line in lines] == ["ready", "ready"]
+        for number in range(ROUNDS):
+            box = tmp_path / f"box{number}"
+            waiting = await engine.run(make_workflow(NODES.replace("PATH", str(box)), models=""))
+            assert waiting.status == "waiting"
+            for line in lines:
+                line.send(waiting.run_id)
+            told = [await asyncio.to_thread(line.recv) for line in lines]
+            assert told.count("done") == 1, told
+            assert any(f"run {waiting.run_id} is under way elsewhere" in it or "is done" in it for it in told), told
+            events = await engine.history(waiting.run_id)
+            kinds = [type(event) for event in events]
+            assert (kinds.count(RunResumed), kinds.count(ApprovalGiven), kinds.count(NodeCommitted)) == (1, 1, 2)
+            assert box.read_text() == "x"
+        for line in lines:
+            line.send("")
+
+
+def _begun(target: Callable[[str, Connection], None], journal: str) -> Connection:
+    here, there = FORK.Pipe()
+    FORK.Process(target=target, args=(journal, there), daemon=True).start()
+    there.close()
+    return here
