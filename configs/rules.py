@@ -134,13 +134,30 @@ def _tools(workflow: JsonObject) -> Iterator[Fault]:
 
 def _http(http: JsonObject, path: str) -> Iterator[Fault]:
     base_url, allow = http.get("base_url"), http.get("allow")
-    if not base_url and not allow:
+    yield from _openapi(http, path)
+    if not base_url and not allow and not http.get("openapi"):
         yield path, "expected base_url or allow, found neither: no request could be made"
     if isinstance(base_url, str) and not base_url.startswith(("http://", "https://")):
         yield child(path, "base_url"), f"expected a URL with http:// or https://, found {quoted(base_url)}"
     for index, rule in enumerate(allow if isinstance(allow, list) else []):
         if isinstance(rule, str) and (fault := _allow_fault(rule, bool(base_url))):
             yield child(child(path, "allow"), index), fault
+
+
+def _openapi(http: JsonObject, path: str) -> Iterator[Fault]:
+    document = http.get("openapi")
+    if document is None:
+        for key in ("operations", "auth"):
+            if http.get(key):
+                yield child(path, key), f"expected {key} beside openapi only, found no openapi"
+        return
+    if isinstance(document, str) and "://" in document:
+        message = f"expected a file beside the workflow, found the URL {quoted(document)}; save it and name the file"
+        yield child(path, "openapi"), message
+    if not http.get("base_url"):
+        yield path, "expected base_url beside openapi: secrets go where the workflow says, not the document"
+    if http.get("operations") and http.get("allow"):
+        yield child(path, "operations"), "expected operations or allow, found both"
 
 
 def _allow_fault(rule: str, has_base: bool) -> str:

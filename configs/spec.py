@@ -103,6 +103,12 @@ class HttpSpec(Spec):
 
     base_url: str | None = None
     """Prefix of relative URLs; its host is allowed."""
+    openapi: str | None = None
+    """OpenAPI 3.0 or 3.1 document, a JSON or YAML file relative to the workflow: its operations become tools."""
+    operations: tuple[str, ...] = ()
+    """With `openapi`: operations by `operationId`; left out, those that `allow` names, else those that read."""
+    auth: dict[str, str] = {}
+    """With `openapi`: security scheme to secret, as `${env:NAME}`; for HTTP's basic scheme `user:password`."""
     allow: tuple[str, ...] = ()
     """`METHOD /path*` on the base URL, or `METHOD https://host/path*`; `GET` where no method is named."""
     headers: dict[str, str] = {}
@@ -143,7 +149,7 @@ class ToolSpec(Spec):
     files: FilesSpec | str | None = None
     """Files under one root: `.read`, `.list`, and with `access: write` also `.write`."""
     http: HttpSpec | None = None
-    """HTTP: `.get`, and with other methods in `allow` also `.request`."""
+    """HTTP: `.get`, and with other methods in `allow` also `.request`; with `openapi` one tool for each operation."""
     sql: SqlSpec | str | None = None
     """A database: `.query`, `.schema`, and with `access: write` also `.execute`."""
     ref: FunctionRef | None = None

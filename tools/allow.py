@@ -31,6 +31,10 @@ class Rule:
         """Whether the request fits."""
         return method == self.method and self.origin_fits(origin_of(url)) and _like(url.path, self.path)
 
+    def names(self, method: str, path: str) -> bool:
+        """Whether the rule speaks of a path, which may have holes such as `{id}`."""
+        return method == self.method and _like(path, self.path)
+
     def origin_fits(self, origin: Origin) -> bool:
         """Whether requests to `origin` may fit."""
         scheme, host, port = origin

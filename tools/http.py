@@ -43,7 +43,7 @@ class HttpSource:
         self._base = httpx.URL(self._http.base_url) if self._http.base_url else None
         problems: list[Problem] = []
         self._rules = read_rules(self._http, self._base, f"tools.{name}.http", problems)
-        problems.extend(_header_problems(self._http, self._rules, f"tools.{name}.http"))
+        problems.extend(header_problems(self._http, self._rules, f"tools.{name}.http"))
         if problems:
             raise ConfigError(base_dir, problems)
         self._credentials = Credentials(headers=self._http.headers)
@@ -63,15 +63,19 @@ class HttpSource:
         base = f" Base URL: {self._base}." if self._base else ""
         get: JsonObject = {"url": _URL, "query": _QUERY}
         tools = [self._tool("get", f"HTTP GET. {RETURNS}{base} {allowed}", get, ["url"])]
-        if methods := sorted({rule.method for rule in self._rules} - {"GET", "HEAD"}):
+        if self._methods:
             request: JsonObject = {
-                "method": {"type": "string", "enum": [*methods]},
+                "method": {"type": "string", "enum": [*sorted(self._methods)]},
                 **get,
                 "body": {"description": "sent as JSON"},
             }
             about = f"HTTP request. {RETURNS}{base} {allowed}"
             tools.append(self._tool("request", about, request, ["method", "url"]))
         return tuple(tools)
+
+    @property
+    def _methods(self) -> set[str]:
+        return {rule.method for rule in self._rules} - {"GET", "HEAD"}
 
     def _tool(self, operation: str, about: str, properties: JsonObject, required: list[Json]) -> Tool:
         reads = operation == "get"
@@ -89,6 +93,7 @@ class HttpSource:
             timeout_s=self._spec.timeout,
             max_parallel=self._spec.max_parallel,
             idempotency_parameter=KEY if self._http.idempotency_header and not reads else None,
+            idempotent=not reads and self._methods <= {"PUT", "DELETE"},  # RFC 9110, section 9.2.2
             control=frozenset(properties) - {"body"},
         )
 
@@ -165,7 +170,8 @@ def _decoded(answer: HttpAnswer) -> str:
         return answer.body.decode("utf-8", "replace")
 
 
-def _header_problems(http: HttpSpec, rules: list[Rule], field: str) -> Iterator[Problem]:
+def header_problems(http: HttpSpec, rules: list[Rule], field: str) -> Iterator[Problem]:
+    """Yield what is wrong with the headers of a spec; no value is told."""
     for name, message in header_faults(http.headers):
         yield Problem(message, f"{field}.headers.{name}")
     if http.idempotency_header:

@@ -18,6 +18,7 @@ from planloom.tools.base import Happened, Source, Tool, Verify, marked
 from planloom.tools.files import FilesSource
 from planloom.tools.functions import FunctionSource, load_function, verify_hook
 from planloom.tools.http import HttpSource
+from planloom.tools.openapi import OpenApiSource
 from planloom.tools.python import PythonSource
 from planloom.tools.sandbox import Sandbox
 
@@ -93,6 +94,8 @@ class Toolbox:
             return FunctionSource(name, spec, load_function(spec.ref, self._base_dir, field=f"{field}.ref"))
         if kinds[0] == "python":
             return PythonSource(name, spec, self._sandbox)
+        if spec.http is not None and spec.http.openapi:
+            return OpenApiSource(name, spec, self._base_dir)
         return _IN_FOLDER[kinds[0]](name, spec, self._base_dir)
 
     def _describe(self) -> None:
