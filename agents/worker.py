@@ -19,17 +19,21 @@ MAX_PARALLEL_TOOL_CALLS = 16
 _RESULT_CHARS = 40_000
 _CANNOT_CODES = ("missing_input", "missing_tool", "contradiction", "other")
 _CANNOT_LINE = re.compile(r"CANNOT\b[ (]*(\w+)?[) ]*:?")
-_CANNOT: JsonObject = {
-    "anyOf": [
-        {"type": "null"},
-        {
-            "type": "object",
-            "properties": {"code": {"type": "string", "enum": list(_CANNOT_CODES)}, "reason": {"type": "string"}},
-            "required": ["code", "reason"],
-            "additionalProperties": False,
-        },
-    ]
-}
+_QUESTION = "question"
+
+
+def _cannot_schema(codes: Sequence[str]) -> JsonObject:
+    return {
+        "anyOf": [
+            {"type": "null"},
+            {
+                "type": "object",
+                "properties": {"code": {"type": "string", "enum": [*codes]}, "reason": {"type": "string"}},
+                "required": ["code", "reason"],
+                "additionalProperties": False,
+            },
+        ]
+    }
 
 
 class Tools(Protocol):
@@ -64,6 +68,10 @@ class Task:
     rejected: Json = None
     """The last attempt's output, when a check rejected it."""
     max_calls: int = 12
+    may_ask: bool = False
+    """Whether a person is there to answer a question."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """What people said to this work: why it waited, and the answer."""
 
 
 async def work(task: Task, model: ChatModel, tools: Tools, *, repairs: int) -> Outcome:
@@ -95,7 +103,7 @@ class _Dialogue:
         self._tools = tools
         self._repairs = repairs
         self._continued = False
-        self._schema = envelope(task.schema) if task.schema is not None else None
+        self._schema = envelope(task.schema, may_ask=task.may_ask) if task.schema is not None else None
         self._messages = [Message(role="system", text=prompt("worker")), Message(role="user", text=_brief(task))]
 
     def request(self) -> Request:
@@ -120,7 +128,8 @@ class _Dialogue:
             self._messages += await _call_tools(calls, self._tools)
             return None
         outcome = read_result(reply.text, self._task.schema)
-        if not isinstance(outcome, Failed) or outcome.kind is FailureKind.CANNOT or not self._repairs:
+        said = isinstance(outcome, Failed) and outcome.kind in (FailureKind.CANNOT, FailureKind.QUESTION)
+        if not isinstance(outcome, Failed) or said or not self._repairs:
             return outcome
         self._repairs -= 1
         self._messages.append(Message(role="user", text=_repair(outcome)))
@@ -138,17 +147,25 @@ class _Dialogue:
 _TOO_LONG = "That reply was cut off at the length cap. Give the result again, whole and shorter."
 
 
+def _codes(*, may_ask: bool) -> tuple[str, ...]:
+    return (*_CANNOT_CODES, _QUESTION) if may_ask else _CANNOT_CODES
+
+
 def _brief(task: Task) -> str:
+    codes = ", ".join(_codes(may_ask=task.may_ask))
     form = (
         "Reply with one JSON object "
         '`{"result": RESULT, "cannot": null}`, where RESULT fits this JSON Schema:\n'
         f"{block(task.schema)}\n"
         'If it cannot be done: `{"result": null, "cannot": {"code": CODE, "reason": "..."}}` with CODE one of '
-        f"{', '.join(_CANNOT_CODES)}."
+        f"{codes}."
         if task.schema is not None
         else "Reply with the result as plain text. If it cannot be done, reply with one line "
-        f"`CANNOT CODE: reason` with CODE one of {', '.join(_CANNOT_CODES)}."
+        f"`CANNOT CODE: reason` with CODE one of {codes}."
     )
+    if task.may_ask:
+        form += f"\nWith the code `{_QUESTION}`, the reason is a question that a person will answer."
+    said = "\n\n".join(f"{reason}\nA person answered: {note}" for reason, note in task.notes)
     earlier = ""
     if task.evidence:
         facts: Json = [item.as_json() for item in task.evidence]
@@ -161,14 +178,18 @@ def _brief(task: Task) -> str:
         + section("Inputs", inputs)
         + section("Form of the result", form)
         + section("Earlier attempt", earlier)
+        + section("Said by a person", said)
     ).strip()
 
 
-def envelope(schema: JsonObject) -> JsonObject:
+def envelope(schema: JsonObject, *, may_ask: bool = False) -> JsonObject:
     """Return the schema of a reply that holds either a result or the reason why there is none."""
     return {
         "type": "object",
-        "properties": {"result": {"anyOf": [schema, {"type": "null"}]}, "cannot": _CANNOT},
+        "properties": {
+            "result": {"anyOf": [schema, {"type": "null"}]},
+            "cannot": _cannot_schema(_codes(may_ask=may_ask)),
+        },
         "required": ["result", "cannot"],
         "additionalProperties": False,
     }
@@ -211,13 +232,15 @@ def _read_text(text: str) -> Outcome:
     text = text.strip()
     if refused := _CANNOT_LINE.match(text):
         code = refused[1] or ""
-        return _cannot(code, text[refused.end() :] if code in _CANNOT_CODES else text)
+        return _cannot(code, text[refused.end() :] if code in _codes(may_ask=True) else text)
     if not text:
         return Failed(kind=FailureKind.UNPARSEABLE, message="the reply is empty")
     return Done(output=clean(text))
 
 
 def _cannot(code: str, reason: str) -> Failed:
+    if code == _QUESTION:
+        return Failed(kind=FailureKind.QUESTION, message=reason.strip()[:2000] or code, code=code)
     code = code if code in _CANNOT_CODES else "other"
     return Failed(kind=FailureKind.CANNOT, message=reason.strip()[:500] or code, code=code)
 

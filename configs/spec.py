@@ -235,6 +235,15 @@ class BudgetSpec(Spec):
     """Wall-clock time; at its end the run stops with what it has."""
 
 
+class AskSpec(Spec):
+    """What happens when a human is asked and does not answer."""
+
+    timeout: Seconds | None = None
+    """How long an answer is waited for, from the moment the question was put; left out, for ever."""
+    default: Literal["reject", "approve"] = "reject"
+    """What silence means for a plan or node that waits for approval; to any other question it means no."""
+
+
 class InputSpec(Spec):
     """One input of the workflow: a JSON Schema fragment."""
 
@@ -295,6 +304,8 @@ class WorkflowSpec(Spec):
     """What follows a failed attempt."""
     budget: BudgetSpec = BudgetSpec()
     """Caps."""
+    ask: AskSpec = AskSpec()
+    """When a human does not answer."""
     max_parallel: int = Field(default=16, ge=1, le=1000)
     """Nodes of this run under way at the same time."""
     output: JsonValue = None

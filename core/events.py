@@ -9,13 +9,14 @@ from typing import Literal, TypeAlias, cast
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
+from planloom.core.answer import HoldKind
 from planloom.core.effect import EffectOutcome
 from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Evidence, Failed, Usage
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 
 Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled"]
-PlanPurpose: TypeAlias = Literal["plan", "repair", "replan"]
+PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit"]
 Action: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop"]
 
 
@@ -240,6 +241,10 @@ class NodeHeld(Event):
     node_id: NodeId
     reason: str
     node_digest: str
+    """What the answer is bound to: a digest of what is shown."""
+    kind: HoldKind = "approval"
+    shown: Json = None
+    """What the human decides about: the filled-in inputs, the write in doubt, the question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +263,8 @@ class ApprovalGiven(Event):
     approved: bool
     bound_to: str
     note: str = ""
+    given_by: Literal["human", "policy"] = "human"
+    """`policy`: nobody answered in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ class FailureKind(StrEnum):
     DISAGREE = "disagree"
     CANNOT = "cannot"
     """The worker says that it cannot: missing input, missing tool, contradiction."""
+    QUESTION = "question"
+    """The worker asks a person for what only a person can say."""
     REFUSAL = "refusal"
     LENGTH = "length"
     TOOL = "tool"

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
+from planloom.core.answer import HoldKind
 from planloom.core.effect import EffectRecord
 from planloom.core.events import Action, Status
 from planloom.core.json import Json, JsonObject
@@ -73,6 +74,11 @@ class PendingApproval:
     node_id: NodeId | None
     reason: str
     bound_to: str
+    kind: HoldKind = "approval"
+    shown: Json = None
+    """What is to be decided about."""
+    held_at: float = 0.0
+    """Since when it waits, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ class RunView:
         self.ended_at: float | None = None
         self.plan: Plan | None = None
         self.provisional: dict[NodeId, Node] = {}
+        self.edited: Mapping[NodeId, Node] = {}
+        """Nodes of the plan that a person put in place of the planner's."""
         self.warnings: tuple[Finding, ...] = ()
         self.nodes: dict[NodeId, NodeView] = {}
         self.decisions: list[DecisionRecord] = []
@@ -60,9 +62,18 @@ class RunView:
             self.nodes[node_id] = NodeView(id=node_id)
         return self.nodes[node_id]
 
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt or a model call is under way."""
+        return bool(self.open_calls) or any(node.unfinished for node in self.nodes.values())
+
     def effects_of(self, node_id: NodeId) -> Mapping[str, EffectRecord]:
         """Return a node's writes by idempotency key, each as it was last tried."""
         return self.nodes[node_id].effects if node_id in self.nodes else {}
+
+    def notes_of(self, node_id: NodeId) -> tuple[tuple[str, str], ...]:
+        """Return what people said to a node: why it waited, and the answer."""
+        return tuple(self.nodes[node_id].notes) if node_id in self.nodes else ()
 
     def result(self) -> RunResult:
         """Freeze the run as it stands."""
@@ -123,6 +134,8 @@ class RunView:
     @_fold.register
     def _(self, event: ev.PlanReady) -> None:
         self.replans += event.purpose == "replan"
+        if event.purpose == "edit":
+            self.edited = event.plan.nodes
         before = {**self.provisional, **(self.plan.nodes if self.plan else {})}
         self.plan, self.warnings = event.plan, event.warnings
         self.provisional = {}
@@ -236,23 +249,33 @@ class RunView:
 
     @_fold.register
     def _(self, event: ev.NodeHeld) -> None:
+        before = self.pending.get(event.node_id)
         if self._becomes(event.node_id, "held", event.reason).state == "held":
+            same = before is not None and before.bound_to == event.node_digest
             self.pending[event.node_id] = PendingApproval(
-                node_id=event.node_id, reason=event.reason, bound_to=event.node_digest
+                node_id=event.node_id,
+                reason=event.reason,
+                bound_to=event.node_digest,
+                kind=event.kind,
+                shown=event.shown,
+                held_at=before.held_at if before and same else event.at,
             )
 
     @_fold.register
     def _(self, event: ev.PlanHeld) -> None:
         self.pending[None] = PendingApproval(
-            node_id=None, reason="the plan waits for approval", bound_to=event.plan_digest
+            node_id=None, reason="the plan waits for approval", bound_to=event.plan_digest, held_at=event.at
         )
 
     @_fold.register
     def _(self, event: ev.ApprovalGiven) -> None:
-        self.pending.pop(event.node_id, None)
+        waited = self.pending.pop(event.node_id, None)
         self.approvals[event.node_id, event.bound_to] = event
         if event.node_id:
-            self.node(event.node_id).state = "pending"
+            view = self.node(event.node_id)
+            view.state = "pending"
+            if event.note:
+                view.notes.append((waited.reason if waited else "", event.note))
 
     @_fold.register
     def _(self, event: ev.RunEnded) -> None:

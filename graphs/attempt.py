@@ -92,6 +92,8 @@ class Attempts:
             evidence=tuple(item for item in last.evidence if not item.passed) if last else (),
             rejected=last.output if last else None,
             max_calls=job.node.max_calls,
+            may_ask=self._run.spec.route.then == "ask",
+            notes=self._run.view.notes_of(job.node.id),
         )
         return await work(task, self.model(job.node, rung, attempt), tools, repairs=self._run.spec.route.repair)
 

@@ -44,11 +44,18 @@ class Slots:
     def __init__(self, run: int, process: asyncio.Semaphore) -> None:
         self._run = asyncio.Semaphore(run)
         self._process = process
+        self._closed = False
+
+    def close(self) -> None:
+        """Give out no more places; whoever wants one waits until it is cancelled."""
+        self._closed = True
 
     @asynccontextmanager
     async def take(self) -> AsyncGenerator[None]:
         """Hold one place."""
         async with self._run, self._process:
+            if self._closed:
+                await asyncio.Event().wait()
             yield
 
 

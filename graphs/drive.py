@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from planloom.core import events as ev
+from planloom.core.answer import HoldKind
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.expr import ExprError, evaluate, names_in, nodes_in
 from planloom.core.json import Json, JsonObject, digest
@@ -52,11 +53,11 @@ class Driver:
             per_element = node.map is not None and self._names_element(node)
             if not per_element and not self._wanted(node, scope):
                 return await self._skip(node, f"when: {node.when} is false")
-            if (held := self._held(node)) is not None:
-                return held
             if node.map is not None:
-                return await self._map(node, scope)
+                return self._held(node, resolve(node.map, scope)) or await self._map(node, scope)
             job = self._job(node, scope)
+            if (held := self._held(node, dict(job.values))) is not None:
+                return held
         except (RefError, ExprError) as exc:
             return self._fail_on_input(node, node, exc)
         return await self._work(job)
@@ -87,14 +88,21 @@ class Driver:
             names.update(item=scope.item, index=scope.index)
         return bool(evaluate(node.when, names))
 
-    def _held(self, node: Node) -> Settled | None:
-        """Hold a node that needs an approval it does not have."""
+    def _held(self, node: Node, given: Json) -> Settled | None:
+        """Hold a node that needs an approval it does not have; it is bound to what the node is given."""
         if not node.approve:
             return None
-        answer = self._run.view.approvals.get((node.id, node.digest))
+        bound_to = digest([node.digest, given])
+        answer = self._run.view.approvals.get((node.id, bound_to))
         if answer is None:
+            shown: JsonObject = {"tool": node.tool} if node.tool else {"goal": node.goal} if node.goal else {}
             self._run.log.note(
-                ev.NodeHeld(node_id=node.id, reason=f"{node.effect} node waits for approval", node_digest=node.digest)
+                ev.NodeHeld(
+                    node_id=node.id,
+                    reason=f"{node.effect} node waits for approval",
+                    node_digest=bound_to,
+                    shown={**shown, "map" if node.map is not None else "with": given},
+                )
             )
             return Settled.HELD
         if answer.approved:
@@ -296,7 +304,7 @@ class Driver:
         if isinstance(decision, Ask):
             bound_to = _ask_digest(tried, progress)
             if (tried.id, bound_to) not in self._run.view.approvals:
-                self._run.log.note(ev.NodeHeld(node_id=tried.id, reason=decision.reason, node_digest=bound_to))
+                self._run.log.note(self._asked(tried, progress, decision, bound_to))
                 return Settled.HELD
             failed = Failed(kind=FailureKind.DENIED, message=f"a human rejected another try: {failed.message}")
         self._fail(tried, failed)
@@ -305,6 +313,21 @@ class Driver:
         elif isinstance(decision, Replan):
             self._on_replan(node.id, failed)
         return Settled.FAILED
+
+    def _asked(self, node: Node, progress: Progress, ask: Ask, bound_to: str) -> ev.NodeHeld:
+        """Return the question that a person is to answer, with what there is to see."""
+        last = progress.last
+        effects = [item for item in self._run.view.effects_of(node.id).values() if item.attempt == progress.attempt]
+        shown: JsonObject = {"output": last.output} if last and last.output is not None else {}
+        kind: HoldKind = "attempt"
+        if last is not None and last.kind is FailureKind.QUESTION:
+            kind, shown = "question", {"question": last.message}
+        elif effects and self._run.in_doubt(node, progress.attempt):
+            kind = "effect"
+            shown["writes"] = [
+                {"tool": item.tool, "args": item.args, "outcome": item.outcome, "error": item.error} for item in effects
+            ]
+        return ev.NodeHeld(node_id=node.id, reason=ask.reason, node_digest=bound_to, kind=kind, shown=shown or None)
 
     def _fail(self, node: Node, failed: Failed) -> None:
         self._run.log.note(ev.NodeFailed(node_id=node.id, plan_version=self._version, failed=failed))

@@ -170,7 +170,7 @@ class Planning:
             BudgetExceeded: A call does not fit the budget.
         """
         findings: Sequence[Finding] = ()
-        by_hand = to_nodes(self.run.spec.nodes)
+        by_hand = {**to_nodes(self.run.spec.nodes), **self.run.view.edited}
         bounds = Bounds(plan=plan, failed=frozenset(failures), by_hand=by_hand, facts=self.run.facts)
         for _ in range(self.run.spec.planner.repairs + 1):
             purpose: ev.PlanPurpose = "repair" if findings else "replan"

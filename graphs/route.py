@@ -12,7 +12,7 @@ from planloom.configs.spec import RouteSpec
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.outcome import FailureKind as Kind
 
-Step: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "then"]
+Step: TypeAlias = Literal["retry", "vote", "promote", "replan", "question", "ask", "then"]
 
 TABLE: Mapping[Kind, tuple[Step, ...]] = {
     Kind.TRANSPORT: ("promote", "replan", "then"),
@@ -23,6 +23,7 @@ TABLE: Mapping[Kind, tuple[Step, ...]] = {
     Kind.CHECK: ("retry", "vote", "promote", "replan", "then"),
     Kind.DISAGREE: ("promote", "replan", "then"),
     Kind.CANNOT: ("replan", "promote", "then"),
+    Kind.QUESTION: ("question", "replan", "promote", "then"),
     Kind.REFUSAL: ("promote", "ask"),
     Kind.LENGTH: ("promote", "replan", "then"),
     Kind.TOOL: ("retry", "promote", "replan", "then"),
@@ -83,7 +84,7 @@ def _open(step: Step, now: Situation) -> Decision | None:
             return Replan(reason=f"{now.kind}: {now.message}")
         case "ask":
             return Ask(reason=f"{now.kind}: {now.message}")
-        case "then" if policy.then == "ask":
+        case "question" | "then" if policy.then == "ask":
             return Ask(reason=f"{now.kind}: {now.message}")
         case _:
             return None

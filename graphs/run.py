@@ -4,16 +4,22 @@ Everything worth keeping is in the journal, so every stage can be entered again 
 """
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from planloom.core import events as ev
+from planloom.core.answer import Answer
+from planloom.core.errors import RunError
 from planloom.core.json import JsonObject
 from planloom.core.outcome import Usage
+from planloom.core.plan import NodeId
 from planloom.graphs.answer import answer
 from planloom.graphs.context import Run
 from planloom.graphs.drive import Driver
 from planloom.graphs.lint import dependencies
 from planloom.graphs.planning import Planning
+from planloom.graphs.reopen import answered
 from planloom.graphs.schedule import Scheduler
 from planloom.state.ledger import Amount
 
@@ -28,6 +34,28 @@ class Walk:
     """The limit that stopped the run."""
     answered: bool = False
     """A human answered the interrupt at which the run waited."""
+
+    def answer_now(self, answers: Mapping[str, Answer]) -> None:
+        """Take answers in while the run goes on: what waited for them is driven at once.
+
+        Raises:
+            RunError: One is to nothing that waits, or edits the plan, which needs a run that has come to rest.
+        """
+        if any(answer.plan is not None for answer in answers.values()):
+            raise RunError(f"run {self.run.log.run_id}: a plan is edited when nothing runs any more")
+        for event in answered(self.run.view, answers):
+            self.run.log.note(event)
+            if isinstance(event, ev.ApprovalGiven) and event.node_id and self.planning.scheduler is not None:
+                self.planning.scheduler.reopen(NodeId(event.node_id.partition("[")[0]))
+
+    async def drain(self, grace_s: float) -> None:
+        """Begin no further attempt, and return when those under way have ended or the time is over."""
+        self.run.slots.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                async for _ in self.run.log.follow(max(0, len(self.run.log.events) - 1)):
+                    if not self.run.view.busy:
+                        return
 
     async def prepare(self) -> None:
         """Book what earlier processes spent; a call whose fate is unknown counts at its worst case."""

@@ -57,6 +57,11 @@ class _Replace:
     deps: Deps
 
 
+@dataclass(frozen=True, slots=True)
+class _Reopen:
+    node_id: NodeId
+
+
 class _SourceClosed:
     pass
 
@@ -85,6 +90,12 @@ class _Board:
         if not entry.waiting_for and entry.task is None and entry.settled is None and not entry.held_back:
             self.ready.append(entry)
 
+    def reopen(self, node_id: NodeId) -> None:
+        entry = self.entries.get(node_id)
+        if entry is not None and entry.settled is Settled.HELD:
+            entry.settled = None
+            self.offer(entry)
+
     def settle(self, entry: _Entry, settled: Settled) -> None:
         entry.settled = settled
         if settled in (Settled.DONE, Settled.SKIPPED):
@@ -105,7 +116,7 @@ class Scheduler:
 
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
-        self._inbox: asyncio.Queue[_Ended | _Grow | _Replace | _SourceClosed] = asyncio.Queue()
+        self._inbox: asyncio.Queue[_Ended | _Grow | _Replace | _Reopen | _SourceClosed] = asyncio.Queue()
         self._board = _Board()
         self._running = 0
         self._sources = 0
@@ -124,6 +135,10 @@ class Scheduler:
         What was skipped, failed or held is decided again where something it depends on has changed.
         """
         self._inbox.put_nowait(_Replace(tuple(nodes), deps))
+
+    def reopen(self, node_id: NodeId) -> None:
+        """Drive a node that was held once more: what it waited for has come."""
+        self._inbox.put_nowait(_Reopen(node_id))
 
     def add_source(self, source: Coroutine[None, None, None]) -> None:
         """Run a coroutine that may `grow` or `replace` the plan; the scheduler does not end before it."""
@@ -180,7 +195,7 @@ class Scheduler:
         while not self._inbox.empty():
             self._take(self._inbox.get_nowait())
 
-    def _take(self, message: _Ended | _Grow | _Replace | _SourceClosed) -> None:
+    def _take(self, message: _Ended | _Grow | _Replace | _Reopen | _SourceClosed) -> None:
         match message:
             case _Ended(entry, settled):
                 self._running -= 1
@@ -193,6 +208,8 @@ class Scheduler:
                     self._board.add(node, deps[node.id], held_back=held_back)
             case _Replace(nodes, deps):
                 self._rebuild(nodes, deps)
+            case _Reopen(node_id):
+                self._board.reopen(node_id)
             case _SourceClosed():
                 self._sources -= 1
 

@@ -15,8 +15,6 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from planloom.core.plan import RunId
-from planloom.graphs.context import Run
-from planloom.graphs.planning import Planning
 from planloom.graphs.run import Walk
 
 
@@ -76,14 +74,13 @@ def build_shell(checkpointer: BaseCheckpointSaver[str]) -> Shell:
     return graph.compile(checkpointer=checkpointer)
 
 
-async def walk_run(shell: Shell, run: Run) -> None:
+async def walk_run(shell: Shell, walk: Walk) -> None:
     """Take a run as far as it goes: to its end, or to where a human must answer.
 
     A run that waits is taken up at its interrupt; any other starts at `prepare`, where the journal tells
     every stage what is left to do.
     """
-    walk = Walk(run, Planning(run))
-    run_id = run.log.run_id
+    run_id = walk.run.log.run_id
     config: RunnableConfig = {"configurable": {"thread_id": run_id}}
     waiting = bool((await shell.aget_state(config)).interrupts)
     walk.answered = waiting

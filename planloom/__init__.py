@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from planloom.configs.load import Workflow as Workflow
+    from planloom.core.answer import Answer as Answer
     from planloom.core.errors import BudgetExceeded as BudgetExceeded
     from planloom.core.errors import ConfigError as ConfigError
     from planloom.core.errors import PlanError as PlanError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from planloom.tools.functions import tool as tool
 
 _HOMES = {
+    "Answer": "planloom.core.answer",
     "BudgetExceeded": "planloom.core.errors",
     "ConfigError": "planloom.core.errors",
     "Engine": "planloom.engine",
@@ -32,6 +34,7 @@ _HOMES = {
     "tool": "planloom.tools.functions",
 }
 __all__ = [
+    "Answer",
     "BudgetExceeded",
     "ConfigError",
     "Engine",

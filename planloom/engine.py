@@ -7,12 +7,14 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 from planloom.configs.load import Workflow
 from planloom.core import events as ev
+from planloom.core.answer import Answer, as_answer
 from planloom.core.errors import RunError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import RunId
@@ -22,7 +24,9 @@ from planloom.gc import Collected, collect, retention_of_environment
 from planloom.graphs.checkpoints import open_checkpointer
 from planloom.graphs.context import Run, Slots
 from planloom.graphs.estimate import Checked
-from planloom.graphs.reopen import reopening
+from planloom.graphs.planning import Planning
+from planloom.graphs.reopen import edited_plan, reopening, silence
+from planloom.graphs.run import Walk
 from planloom.graphs.shell import Shell, build_shell, walk_run
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
@@ -35,7 +39,7 @@ from planloom.tools.functions import load_function
 from planloom.tools.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from planloom.models.gateway import Answer
+    from planloom.models.gateway import Answer as Model
 
 DEFAULT_JOURNAL = ".planloom/planloom.db"
 _DELETED_ON_OPENING = 100
@@ -69,7 +73,7 @@ class Engine:
         journal: str | Path | Journal | None = None,
         base_url: str | None = None,
         rehearsal: str | Path | None = None,
-        models: "Mapping[str, Answer] | None" = None,
+        models: "Mapping[str, Model] | None" = None,
         tools: Mapping[str, Callable[..., object]] | None = None,
         max_parallel: int = 64,
         retention_s: float | None = None,
@@ -176,7 +180,7 @@ class Engine:
         await log.commit(started)
         return await self._start(log, parts, values)
 
-    async def resume(self, run_id: str, approvals: Mapping[str, bool] | None = None) -> RunResult:
+    async def resume(self, run_id: str, approvals: Mapping[str, bool | Answer] | None = None) -> RunResult:
         """Take a run up where its journal ends: committed nodes are not run again.
 
         Args:
@@ -184,35 +188,52 @@ class Engine:
             approvals: Answers by node id, or by `plan` for the plan as a whole.
 
         Raises:
-            RunError: There is no such run, it is done, or an answer is to nothing that waits.
+            RunError: There is no such run, it is done, or an answer is to nothing that waits or does not fit it.
             ConfigError: The workflow cannot be loaded any more, for instance for want of a variable.
         """
         return await (await self.reopen(run_id, approvals)).result()
 
-    async def reopen(self, run_id: str, approvals: Mapping[str, bool] | None = None) -> RunHandle:
+    async def reopen(self, run_id: str, approvals: Mapping[str, bool | Answer] | None = None) -> RunHandle:
         """Take a run up as `resume` does and return its handle at once."""
         found = await self._journal.find(run_id)
         await self._journal.take(found)
         try:
-            return await self._taken_up(found, approvals or {})
+            answers = {name: as_answer(given) for name, given in (approvals or {}).items()}
+            return await self._taken_up(found, answers)
         except BaseException:
             await asyncio.shield(self._journal.release(found))
             raise
 
-    async def _taken_up(self, run_id: RunId, approvals: Mapping[str, bool]) -> RunHandle:
+    async def _taken_up(self, run_id: RunId, answers: Mapping[str, Answer]) -> RunHandle:
         """Rebuild a run from its journal and start it where it stood; its lease is held."""
         past = await self._journal.events(run_id)
         if not past:
             raise RunError(f"run {run_id} was deleted at this moment")
         log = RunLog(self._journal, run_id, past)
-        opening = reopening(log.view, approvals)
+        opening = reopening(log.view, answers)
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
         wire = Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
         parts = await self._maker.opened(workflow, wire)
+        plan = answers.get("plan")
+        if plan is not None and plan.plan is not None:
+            edited = Workflow.from_json({**log.view.workflow, **plan.plan, "plan": "static"}, workflow.base_dir)
+            opening += edited_plan(log.view, edited.spec, replace(parts.facts, by_hand=True), plan.note)
         for event in opening:
             log.note(event)
+        for expired in list(silence(log.view, workflow.spec.ask, time.time())):
+            log.note(expired)
         await self._journal.commit(run_id)
         return await self._start(log, parts, log.view.inputs)
+
+    async def drain(self, grace_s: float = 20.0) -> None:
+        """Stop all runs in good order, for a process that is told to end: each can be resumed.
+
+        Args:
+            grace_s: Seconds that attempts under way have to end; no further one begins.
+        """
+        async with asyncio.TaskGroup() as group:
+            for handle in list(self._handles):
+                group.create_task(handle.drain(grace_s))
 
     async def runs(self, limit: int = 20) -> list[RunSummary]:
         """Return the newest runs of the journal, newest first."""
@@ -287,7 +308,7 @@ class Engine:
         """Carry one run to its end; whatever goes wrong ends in its handle and nowhere else."""
         error: Exception | None = None
         try:
-            await self._walk(shell, log, parts, inputs)
+            await self._walk(shell, handle, log, parts, inputs)
         except asyncio.CancelledError:
             self._end(log, "cancelled", "cancelled")
         except Exception as exc:
@@ -308,7 +329,7 @@ class Engine:
         with suppress(JournalError):  # whoever waits for the run is told already
             await self._journal.release(run_id)
 
-    async def _walk(self, shell: Shell, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
+    async def _walk(self, shell: Shell, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
         workflow, spec = parts.workflow, parts.workflow.spec
         async with AsyncExitStack() as stack:
             with at_lines_of(workflow):
@@ -326,7 +347,9 @@ class Engine:
                 facts=parts.facts,
                 load=lambda ref: load_function(ref, workflow.base_dir),
             )
-            await walk_run(shell, run)
+            walk = Walk(run, Planning(run))
+            handle.walks(walk)
+            await walk_run(shell, walk)
 
 
 def _first(error: BaseException) -> Exception:

@@ -1,12 +1,15 @@
 """A handle to a run under way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from planloom.core import events as ev
+from planloom.core.answer import Answer, as_answer
+from planloom.core.errors import RunError
 from planloom.core.plan import RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
+from planloom.graphs.run import Walk
 from planloom.state.log import RunLog
 
 
@@ -18,11 +21,16 @@ class RunHandle:
         self._ended = asyncio.Event()
         self._error: Exception | None = None
         self._task: asyncio.Task[None] | None = None
+        self._walk: Walk | None = None
 
     def started(self, task: "asyncio.Task[None]") -> None:
         """Follow the task that carries the run; the engine calls this."""
         self._task = task
         task.add_done_callback(lambda _: self._ended.set())
+
+    def walks(self, walk: Walk) -> None:
+        """Reach into the run's stages; the engine calls this."""
+        self._walk = walk
 
     def failed(self, error: Exception | None) -> None:
         """Keep what whoever waits must see; the engine calls this."""
@@ -56,6 +64,29 @@ class RunHandle:
             after: Leave out this many events from the start.
         """
         return self._log.follow(after)
+
+    def answer(self, answers: Mapping[str, bool | Answer]) -> None:
+        """Answer what waits while the rest of the run goes on; a run that has come to rest is resumed instead.
+
+        Args:
+            answers: By node id.
+
+        Raises:
+            RunError: The run has come to rest, or an answer is to nothing that waits.
+        """
+        if self._walk is None or self._ended.is_set():
+            raise RunError(f"run {self.run_id} does not run; resume it with the answers")
+        self._walk.answer_now({name: as_answer(given) for name, given in answers.items()})
+
+    async def drain(self, grace_s: float = 20.0) -> None:
+        """Let the attempts under way end, begin no other, then stop as `cancel` does.
+
+        Args:
+            grace_s: Seconds after which what still runs is cancelled.
+        """
+        if self._walk is not None and not self._ended.is_set():
+            await self._walk.drain(grace_s)
+        await self.cancel()
 
     async def cancel(self) -> None:
         """Stop the run and all it does; it can be resumed later. Returns when nothing of it is left."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from planloom.configs.load import Workflow
 from planloom.core import events as ev
+from planloom.core.answer import Answer
 from planloom.core.json import JsonObject
 from planloom.core.outcome import Usage
 from planloom.core.plan import RunId
@@ -259,7 +260,7 @@ class Process:
         elif log.view.status == "done":
             return log.view.result()
         elif len(past) > 1 or log.view.status != "running":
-            approvals = {item.node_id or "plan": True for item in log.view.pending.values()}
+            approvals = {item.node_id or "plan": Answer() for item in log.view.pending.values()}
             for event in reopening(log.view, approvals):
                 log.note(event)
             await self.journal.commit()
@@ -291,7 +292,9 @@ class Process:
                 if not walk.held:
                     break
                 await log.commit(ev.RunEnded(status="waiting", output=None))
-                for event in reopening(log.view, {item.node_id or "plan": True for item in log.view.pending.values()}):
+                for event in reopening(
+                    log.view, {item.node_id or "plan": Answer() for item in log.view.pending.values()}
+                ):
                     log.note(event)
                 await self.journal.commit()
             await walk.answer()

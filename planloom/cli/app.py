@@ -84,6 +84,7 @@ def run(
     plain: opt.Plain = False,
     approve: Annotated[YesNo | None, typer.Option(help="Answer whatever would wait for a human.")] = None,
     output: opt.Output = None,
+    drain: opt.Drain = 20.0,
 ) -> None:
     """Run a workflow and watch it: nodes, attempts, the router's decisions, cost."""
     if workflow is None and task is None:
@@ -101,6 +102,7 @@ def run(
         show=running.how_to_show(as_json=as_json, plain=plain),
         approve=None if approve is None else approve is YesNo.YES,
         output=output,
+        drain_s=drain,
         base_url=base_url,
         rehearsal=script,
         journal=journal,
@@ -123,6 +125,7 @@ def resume(
     as_json: opt.AsJson = False,
     plain: opt.Plain = False,
     output: opt.Output = None,
+    drain: opt.Drain = 20.0,
 ) -> None:
     """Go on with a run that waits, was interrupted or died. What was committed is not done again."""
     from planloom.cli import given as read
@@ -135,11 +138,58 @@ def resume(
     wishes = running.Wishes(
         show=running.how_to_show(as_json=as_json, plain=plain),
         output=output,
+        drain_s=drain,
         base_url=base_url,
         rehearsal=script,
         journal=journal,
     )
     raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(run_id, answers, wishes))))
+
+
+@app.command(epilog=_EXIT_CODES)
+def approve(
+    run_id: opt.RunId,
+    nodes: Annotated[
+        list[str] | None, typer.Argument(metavar="NODE...", help="What may go on; `plan` for the whole plan.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that waits may go on.")] = False,
+    reject: Annotated[list[str] | None, typer.Option(metavar="NODE", help="This may not go on.")] = None,
+    note: Annotated[str, typer.Option(help="Answer or reason: told to the worker, kept in the journal.")] = "",
+    edit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Run this plan instead; print it first with `show --plan`.")
+    ] = None,
+    happened: Annotated[
+        bool, typer.Option("--happened", help="The write in doubt did happen; do not repeat it.")
+    ] = False,
+    result: Annotated[str | None, typer.Option(metavar="JSON", help="With --happened: what it returned.")] = None,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+    plain: opt.Plain = False,
+    output: opt.Output = None,
+    drain: opt.Drain = 20.0,
+) -> None:
+    """Answer what waits for a human, and go on. Without an answer: show what waits."""
+    from planloom.cli import approving, running
+    from planloom.cli.given import check_output
+
+    check_output(output)
+    view = asyncio.run(approving.view_of(run_id, journal))
+    said = approving.Said(
+        nodes=tuple(nodes or ()),
+        everything=everything,
+        rejected=tuple(reject or ()),
+        note=note,
+        edit=edit,
+        happened=happened,
+        result=result,
+    )
+    answers = approving.read_answers(said, view)
+    if not answers:
+        approving.print_pending(view)
+        raise typer.Exit(3 if view.pending else 0)
+    show_as = running.how_to_show(as_json=as_json, plain=plain)
+    wishes = running.Wishes(show=show_as, output=output, drain_s=drain, journal=journal)
+    raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(view.run_id, answers, wishes))))
 
 
 @app.command()
@@ -190,10 +240,16 @@ def graph(
 def show(
     run_id: opt.RunId,
     events: Annotated[bool, typer.Option("--events", help="List the events in place of the record.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the plan as YAML, to be edited.")] = False,
     journal: opt.Journal = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Show the record of a run: nodes, attempts, evidence, decisions, cost, time line, output."""
+    if plan:
+        from planloom.cli import approving
+
+        asyncio.run(approving.print_plan(run_id, journal))
+        return
     from planloom.cli import records
 
     asyncio.run(records.show(run_id, journal, events=events, as_json=as_json))

@@ -28,4 +28,14 @@ Rehearsal: TypeAlias = Annotated[
         help="Answer all model calls from this script (or a shipped one by name): no key, no network.",
     ),
 ]
+Drain: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--drain",
+        metavar="SECONDS",
+        min=0,
+        envvar="PLANLOOM_DRAIN",
+        help="On SIGTERM: time that attempts under way have to end; no further one begins.",
+    ),
+]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file.")]

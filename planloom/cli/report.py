@@ -54,8 +54,8 @@ def hints(view: RunView) -> list[str]:
     if result.status == "waiting":
         return [
             *(f"waits for a human: {item.node_id or 'plan'}: {one_line(item.reason)}" for item in result.pending),
-            f"planloom resume {result.run_id} {_answers(result.pending, 'approve')}",
-            f"planloom resume {result.run_id} {_answers(result.pending, 'reject')}",
+            f"planloom approve {result.run_id} {' '.join(_names(result.pending))}",
+            f"planloom approve {result.run_id} {' '.join(f'--reject {name}' for name in _names(result.pending))}",
         ]
     if result.status not in ("cancelled", "partial", "failed"):
         return []
@@ -72,8 +72,8 @@ def _rejected(view: RunView) -> bool:
     return None in no or (bool(failed) and failed <= {base_of(node_id) for node_id in no if node_id})
 
 
-def _answers(pending: Sequence[PendingApproval], answer: str) -> str:
-    return " ".join(f"--{answer} {item.node_id or 'plan'}" for item in pending)
+def _names(pending: Sequence[PendingApproval]) -> list[str]:
+    return [str(item.node_id or "plan") for item in pending]
 
 
 def counts(result: RunResult) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from planloom.cli.live import on_screen
 from planloom.cli.report import EXIT_CODES, closing, counts, print_result, summary
 from planloom.cli.words import pretty
 from planloom.configs.load import Workflow
+from planloom.core.answer import Answer
 from planloom.core.events import AnyEvent, RunResumed
 from planloom.core.json import Json
 from planloom.core.result import RunResult
@@ -27,6 +28,7 @@ from planloom.engine import Engine
 from planloom.handle import RunHandle
 
 _TERMINATED = 128 + signal.SIGTERM
+_SIGTERM = "SIGTERM"
 
 
 class Show(StrEnum):
@@ -46,6 +48,8 @@ class Wishes:
     """Answer to everything that would wait for a human; `None` lets it wait."""
     output: Path | None = None
     """File for the run's output."""
+    drain_s: float = 20.0
+    """Seconds that attempts under way have to end after SIGTERM."""
     base_url: str | None = None
     rehearsal: Path | None = None
     journal: str | None = None
@@ -73,20 +77,20 @@ async def start(workflow: Workflow, inputs: Mapping[str, Json], wishes: Wishes) 
     async with wishes.engine() as engine:
         with _quiet(wishes.show):
             handle = await engine.submit(workflow, inputs)
-            result = await _watch(handle, wishes.show)
+            result = await _watch(handle, wishes)
         return await _to_the_end(engine, handle, result, wishes)
 
 
-async def take_up(run_id: str, approvals: Mapping[str, bool], wishes: Wishes) -> int:
+async def take_up(run_id: str, approvals: Mapping[str, bool | Answer], wishes: Wishes) -> int:
     """Resume a run and return the exit code."""
     async with wishes.engine() as engine:
         with _quiet(wishes.show):
-            handle, result = await _resumed(engine, run_id, approvals, wishes.show)
+            handle, result = await _resumed(engine, run_id, approvals, wishes)
         return await _to_the_end(engine, handle, result, wishes)
 
 
 async def until_terminated(work: Coroutine[None, None, int]) -> int:
-    """Return the exit code of `work`; SIGTERM cancels it, as Ctrl-C does. A second one kills."""
+    """Return the exit code of `work`; SIGTERM drains it, Ctrl-C cancels it. A second SIGTERM kills."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     told = False
 
@@ -95,7 +99,7 @@ async def until_terminated(work: Coroutine[None, None, int]) -> int:
         told = True
         loop.remove_signal_handler(signal.SIGTERM)
         if task is not None:
-            task.cancel()
+            task.cancel(_SIGTERM)
 
     with suppress(NotImplementedError, RuntimeError):  # no such signals on this system, or not the main thread
         loop.add_signal_handler(signal.SIGTERM, stop)
@@ -108,23 +112,23 @@ async def until_terminated(work: Coroutine[None, None, int]) -> int:
 
 
 async def _resumed(
-    engine: Engine, run_id: str, approvals: Mapping[str, bool], show: Show
+    engine: Engine, run_id: str, approvals: Mapping[str, bool | Answer], wishes: Wishes
 ) -> tuple[RunHandle, RunResult]:
     """Take a run up and watch what is new: its past was seen when it happened."""
     handle = await engine.reopen(run_id, approvals)
     done, total = counts(handle.view.result())
     past = await engine.history(handle.run_id)
     after = max(number for number, event in enumerate(past, start=1) if isinstance(event, RunResumed))
-    if show is Show.LINES:
+    if wishes.show is Show.LINES:
         typer.echo(f"resumed: {done} of {total} nodes were done")
-    return handle, await _watch(handle, show, after)
+    return handle, await _watch(handle, wishes, after)
 
 
 async def _to_the_end(engine: Engine, handle: RunHandle, result: RunResult, wishes: Wishes) -> int:
     while result.status == "waiting" and wishes.approve is not None:
-        answers = {str(item.node_id or "plan"): wishes.approve for item in result.pending}
+        answers: dict[str, bool | Answer] = {str(item.node_id or "plan"): wishes.approve for item in result.pending}
         with _quiet(wishes.show):
-            handle, result = await _resumed(engine, result.run_id, answers, wishes.show)
+            handle, result = await _resumed(engine, result.run_id, answers, wishes)
     if wishes.output is not None and result.output is not None:
         wishes.output.write_text(pretty(result.output) + "\n", encoding="utf-8")
     try:
@@ -135,14 +139,14 @@ async def _to_the_end(engine: Engine, handle: RunHandle, result: RunResult, wish
     return EXIT_CODES[result.status]
 
 
-async def _watch(handle: RunHandle, show: Show, after: int = 0) -> RunResult:
+async def _watch(handle: RunHandle, wishes: Wishes, after: int = 0) -> RunResult:
     try:
-        with _display(handle.view, show) as seen:
+        with _display(handle.view, wishes.show) as seen:
             async for event in handle.events(after):
                 seen(event)
             return await handle.result()
-    except asyncio.CancelledError:
-        await handle.cancel()
+    except asyncio.CancelledError as exc:
+        await handle.drain(wishes.drain_s if _SIGTERM in exc.args else 0.0)
         typer.echo(f"interrupted; go on with: planloom resume {handle.run_id}", err=True)
         raise
     except BrokenPipeError:

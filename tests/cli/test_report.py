@@ -76,8 +76,8 @@ def test_a_waiting_run_says_how_to_answer(story, make_node: Callable[..., Node])
     assert hints(story.view) == [
         "waits for a human: send: it writes",
         "waits for a human: plan: the plan waits for approval",
-        "planloom resume r1 --approve send --approve plan",
-        "planloom resume r1 --reject send --reject plan",
+        "planloom approve r1 send plan",
+        "planloom approve r1 --reject send --reject plan",
     ]
 
 

@@ -87,6 +87,8 @@ EVENTS: list[ev.AnyEvent] = [
         error="lost",
     ),
     ev.ToolCalled(node_id=A, attempt=1, tool="db.query", args={"sql": "SELECT 'é'"}, seconds=0.1, error="x"),
+    ev.EffectStarted(node_id=A, attempt=1, tool="t.w", key="k", work="w", args={"to": "x"}),
+    ev.EffectEnded(node_id=A, attempt=1, tool="t.w", key="k", outcome="failed", error="no", told_by="verify"),
     ev.AttemptEnded(node_id=A, attempt=1, seconds=2.0, evidence=FAILED.evidence, failed=FAILED),
     ev.AttemptEnded(node_id=A, attempt=2, seconds=2.0),
     ev.Decided(node_id=A, attempt=1, action="promote", reason="check on mini", rung="big"),

@@ -37,6 +37,7 @@ ROWS = [
     Row(Kind.CHECK, "retry vote promote replan ask"),
     Row(Kind.DISAGREE, "promote replan ask"),
     Row(Kind.CANNOT, "replan promote ask"),
+    Row(Kind.QUESTION, "ask replan promote"),
     Row(Kind.REFUSAL, "promote ask", bare="ask"),
     Row(Kind.LENGTH, "promote replan ask"),
     Row(Kind.TOOL, "retry promote replan ask"),

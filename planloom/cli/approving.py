@@ -1,0 +1,119 @@
+"""A person's answers from the command line: what waits, and what is said to it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from planloom.cli.words import harmless, pretty
+from planloom.configs.load import read_document
+from planloom.configs.nodes import node_json
+from planloom.configs.write import as_yaml
+from planloom.core.answer import Answer
+from planloom.core.errors import ConfigError, Problem, RunError
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import Plan
+from planloom.core.view import RunView
+from planloom.engine import Engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What stands on the command line."""
+
+    nodes: tuple[str, ...]
+    everything: bool
+    rejected: tuple[str, ...]
+    note: str
+    edit: Path | None
+    happened: bool
+    result: str | None
+
+
+def read_answers(said: Said, view: RunView) -> Mapping[str, Answer]:
+    """Return the answers by what waits; empty when nothing was said.
+
+    Raises:
+        ConfigError: The words contradict each other, or the edited plan cannot be read.
+    """
+    waits = [str(item.node_id or "plan") for item in view.pending.values()]
+    yes, no = {*said.nodes, *(waits if said.everything else ())} - set(said.rejected), set(said.rejected)
+    if both := sorted(set(said.nodes) & no):
+        raise _fault(f"approved and rejected at once: {', '.join(both)}")
+    if said.happened and len(yes) != 1:
+        raise _fault("--happened goes with exactly one node")
+    result: Json = _json(said.result) if said.result is not None else None
+    answers = {name: Answer(note=said.note, happened=said.happened, result=result) for name in yes}
+    answers |= {name: Answer(approved=False, note=said.note) for name in no}
+    if said.edit is not None:
+        answers["plan"] = Answer(note=said.note, plan=_edited(said.edit))
+    return answers
+
+
+def _json(text: str) -> Json:
+    try:
+        value: Json = json.loads(text)
+    except ValueError as exc:
+        raise _fault(f"--result: expected JSON, found {text[:60]!r} ({exc})") from exc
+    return value
+
+
+def _edited(path: Path) -> JsonObject:
+    document = read_document(path)
+    data = document.data
+    if document.problems or not isinstance(data, dict) or set(data) - {"nodes", "output"} or "nodes" not in data:
+        problems = document.problems or [
+            Problem("expected `nodes`, and maybe `output`, as `planloom show --plan` prints")
+        ]
+        raise ConfigError(path, problems)
+    return data
+
+
+def _fault(message: str) -> ConfigError:
+    return ConfigError("command line", [Problem(message)])
+
+
+async def view_of(run_id: str, journal: str | None) -> RunView:
+    """Return a run as its journal tells it.
+
+    Raises:
+        RunError: There is no such run.
+    """
+    async with Engine(journal=journal) as engine:
+        return await engine.view(run_id)
+
+
+def print_pending(view: RunView) -> None:
+    """Print what waits for a person, with what there is to decide about."""
+    for item in view.pending.values():
+        typer.echo(f"{item.node_id or 'plan'}: {harmless(item.reason)}")
+        shown = item.shown
+        if item.node_id is None and view.plan is not None:
+            shown = plan_json(view.plan)
+        if shown is not None:
+            typer.echo("  " + harmless(pretty(shown)).replace("\n", "\n  "))
+    if not view.pending:
+        typer.echo(f"nothing of run {view.run_id} waits for a human", err=True)
+
+
+def plan_json(plan: Plan) -> JsonObject:
+    """Return a plan as it would be written under `nodes` and `output` of a workflow."""
+    nodes: JsonObject = {}
+    for node in plan.nodes.values():
+        written = node_json(node)
+        nodes[str(written.pop("id"))] = written
+    return {"nodes": nodes} if plan.output is None else {"nodes": nodes, "output": plan.output}
+
+
+async def print_plan(run_id: str, journal: str | None) -> None:
+    """Print a run's plan as YAML, to be edited and given back.
+
+    Raises:
+        RunError: There is no such run, or it has no plan yet.
+    """
+    view = await view_of(run_id, journal)
+    if view.plan is None:
+        raise RunError(f"run {view.run_id} has no plan yet")
+    typer.echo(as_yaml(plan_json(view.plan)), nl=False)

@@ -1,0 +1,193 @@
+"""What people say to a run: answers, edited plans, writes that did happen, silence; and a run that is drained."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from support import MakeWorkflow, ServeModel
+
+from planloom import Answer, tool
+from planloom.core.errors import RunError
+from planloom.core.events import ApprovalGiven, AttemptStarted, NodeCommitted, NodeHeld
+from planloom.engine import Engine
+
+
+def script(*rules: object) -> str:
+    return json.dumps({"rehearsal": 1, "rules": [*rules]})
+
+
+ASKS = "ladder: [mini]\nroute: {then: ask}\nnodes: {a: {goal: Write the letter%s}}\n"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_a_worker_asks_a_person_and_goes_on_with_the_answer(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path, form: str
+) -> None:
+    question = "To whom is it addressed?"
+    asks: dict[str, object] = {"when": {"attempt": [1]}}
+    asks |= (
+        {"text": f"CANNOT question: {question}"}
+        if form == "text"
+        else {"json": {"result": None, "cannot": {"code": "question", "reason": question}}}
+    )
+    told = {"when": {"contains": "A person answered: To Ada."}}
+    told |= {"text": "Dear Ada"} if form == "text" else {"json": "Dear Ada"}
+    server = await serve_model(script(asks, told))
+    workflow = make_workflow(ASKS % ("" if form == "text" else ", output: {type: string}"))
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        waiting = await engine.run(workflow)
+        assert (waiting.status, waiting.pending[0].kind) == ("waiting", "question")
+        assert waiting.pending[0].shown == {"question": question}
+        result = await engine.resume(waiting.run_id, {"a": Answer(note="To Ada.")})
+    assert (result.status, result.output) == ("done", "Dear Ada"), result.error
+
+
+async def test_where_no_person_is_there_a_question_goes_to_the_planner(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model(
+        script(
+            {"when": {"role": "planner"}, "json": {"nodes": [{"id": "b", "code": "'planned'"}], "remove": ["a"]}},
+            {"text": "CANNOT question: why?"},
+        )
+    )
+    workflow = make_workflow("planner: {model: big}\nnodes: {a: {goal: x}}\n")
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(workflow)
+    assert (result.status, result.output) == ("done", "planned"), result.error
+
+
+async def test_a_plan_is_edited_before_it_runs_and_bound_to_its_new_digest(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    plan = {"nodes": [{"id": "a", "goal": "x"}], "output": "${nodes.a.output}"}
+    server = await serve_model(script({"when": {"role": "planner"}, "json": plan}, {"text": "from the model"}))
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        held = await engine.run(make_workflow("planner: {approve: plan}\n"))
+        bad = {"nodes": {"b": {"code": "x", "with": {"x": "${nodes.nowhere.output}"}}}}
+        with pytest.raises(RunError, match="nowhere"):
+            await engine.resume(held.run_id, {"plan": Answer(plan=bad)})
+        good = {"nodes": {"b": {"code": "'mine'"}}, "output": {"said": "${nodes.b.output}"}}
+        result = await engine.resume(held.run_id, {"plan": Answer(plan=good, note="cheaper")})
+        given = [event for event in await engine.history(held.run_id) if isinstance(event, ApprovalGiven)]
+    assert (result.status, result.output) == ("done", {"said": "mine"}), result.error
+    assert server.nodes() == []
+    assert result.plan_version == 2
+    assert [event.note for event in given] == ["cheaper"]
+
+
+async def test_an_approval_shows_the_values_and_does_not_hold_for_others(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    nodes = "nodes: {a: {code: '%s'}, b: {code: x, with: {x: '${nodes.a.output}'}, approve: true}}\n"
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        held = await engine.run(make_workflow(nodes % "40 + 2", models=""))
+        assert held.pending[0].shown == {"with": {"x": 42}}
+        other = await engine.run(make_workflow(nodes % "40 + 3", models=""))
+    assert held.pending[0].bound_to != other.pending[0].bound_to
+
+
+async def test_a_person_says_that_a_write_did_happen(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    sent: list[str] = []
+
+    @tool(effect="write")
+    async def send(text: str) -> str:
+        sent.append(text)
+        raise OSError("the line went dead")
+
+    async with Engine(journal=tmp_path / "j.db", tools={"send": send}) as engine:
+        waiting = await engine.run(make_workflow("nodes: {a: {tool: send, with: {text: hi}}}\n", models=""))
+        assert (waiting.status, waiting.pending[0].kind) == ("waiting", "effect")
+        assert "hi" in json.dumps(waiting.pending[0].shown)
+        result = await engine.resume(waiting.run_id, {"a": Answer(happened=True, result="receipt 7")})
+    assert (result.status, result.output) == ("done", "receipt 7"), result.error
+    assert sent == ["hi"]
+
+
+@pytest.mark.parametrize(("default", "status"), [("reject", "failed"), ("approve", "done")])
+async def test_silence_is_an_answer_when_the_workflow_says_so(
+    make_workflow: MakeWorkflow, tmp_path: Path, default: str, status: str
+) -> None:
+    ask = f"ask: {{timeout: 1ms, default: {default}}}\nnodes: {{a: {{code: '1', approve: true}}}}\n"
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        waiting = await engine.run(make_workflow(ask, models=""))
+        assert waiting.status == "waiting"
+        result = await engine.resume(waiting.run_id)
+        given = [event for event in await engine.history(waiting.run_id) if isinstance(event, ApprovalGiven)]
+    assert result.status == status
+    assert [event.given_by for event in given] == ["policy"]
+
+
+async def test_silence_never_lets_a_write_in_doubt_be_repeated(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    sent: list[str] = []
+
+    @tool(effect="write")
+    async def send(text: str) -> str:
+        sent.append(text)
+        raise OSError("the line went dead")
+
+    ask = "ask: {timeout: 1ms, default: approve}\nnodes: {a: {tool: send, with: {text: hi}}}\n"
+    async with Engine(journal=tmp_path / "j.db", tools={"send": send}) as engine:
+        waiting = await engine.run(make_workflow(ask, models=""))
+        result = await engine.resume(waiting.run_id)
+    assert result.status == "failed"
+    assert sent == ["hi"]
+
+
+async def test_what_waits_is_answered_while_its_siblings_run_on(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    gate, order = asyncio.Event(), list[str]()
+
+    async def slow() -> str:
+        await gate.wait()
+        order.append("slow")
+        return "slow"
+
+    nodes = "nodes: {slow: {tool: slow}, a: {code: '1', approve: true}, b: {code: '2', needs: [a]}}\n"
+    async with Engine(journal=tmp_path / "j.db", tools={"slow": slow}) as engine:
+        handle = await engine.submit(make_workflow(nodes, models=""))
+        async for event in handle.events():
+            if isinstance(event, NodeHeld):
+                with pytest.raises(RunError, match="does not wait"):
+                    handle.answer({"b": True})
+                handle.answer({"a": True})
+            if isinstance(event, NodeCommitted) and event.node_id == "b":
+                order.append("b")
+                gate.set()
+        result = await handle.result()
+        with pytest.raises(RunError, match="does not run"):
+            handle.answer({"a": True})
+    assert result.status == "done", result.error
+    assert order == ["b", "slow"]
+
+
+async def test_a_drain_lets_attempts_end_and_begins_no_other(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model(script({"delay": "300ms", "text": "ok"}))
+    workflow = make_workflow("nodes: {a: {goal: x}, b: {goal: y, needs: [a]}}\n")
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        handle = await engine.submit(workflow)
+        async for event in handle.events():
+            if isinstance(event, AttemptStarted):
+                break
+        await engine.drain(20)
+        drained = await handle.result()
+        assert drained.status == "cancelled"
+        assert drained.nodes["a"].state == "done"
+        assert drained.nodes["b"].attempts == ()
+        result = await engine.resume(handle.run_id)
+    assert result.status == "done", result.error
+    assert server.nodes() == ["a", "b"]
+
+
+async def test_a_drain_cancels_what_does_not_end_in_time(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model(script({"delay": "30s", "text": "ok"}))
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        handle = await engine.submit(make_workflow("nodes: {a: {goal: x}}\n"))
+        while not server.requests:
+            await asyncio.sleep(0.005)
+        await handle.drain(0.05)
+        assert (await handle.result()).status == "cancelled"
