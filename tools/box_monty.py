@@ -90,7 +90,7 @@ def _worker(folder: Path) -> Path:
         return Path(found)
     script = folder / "monty"
     launch = Path(confine.__file__).with_name("launch.py")
-    words = [sys.executable, "-I", "-S", str(launch), found]
+    words = [sys.executable, "-I", "-S", str(launch), str(os.getpid()), found]
     script.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
     script.chmod(0o700)
     return script
@@ -103,9 +103,11 @@ class _Run:
         self.printed = monty.CollectString(MAX_OUTPUT_BYTES)
         self._pool, self._job = pool, job
         self._worker: int | None = None
+        self._over = False
 
     def kill(self) -> None:
-        """End the worker, if the run is still under way."""
+        """End the worker if the run is still under way, and keep it from starting if it is not yet."""
+        self._over = True
         if self._worker is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._worker, signal.SIGKILL)
@@ -119,6 +121,8 @@ class _Run:
         )
         try:
             with self._pool.checkout(limits=limits) as session, self._known(session):
+                if self._over:
+                    return self._failed("RuntimeError: cancelled before it began", 0)
                 value: object = session.feed_run(
                     self._job.code,
                     inputs=dict(self._job.variables),

@@ -176,7 +176,7 @@ def _with_arguments(column: int) -> bytes:
         (72, 25): _argument(1) + _one_of([0, 1, 2, 3, 4, 5, 6, 7, 1030, 1032]),  # fcntl
         (157, 167): _argument(0) + _one_of([15, 16, 0x53564D41]),  # prctl: names only
         (158, -1): _argument(0) + _one_of([0x1002]),  # arch_prctl: thread-local storage
-        (302, 261): _argument(2) + null,  # prlimit64: read only
+        (302, 261): _argument(0) + zero + _argument(2) + null,  # prlimit64: read only, of itself
         (53, 199): _argument(0) + _one_of([1]),  # socketpair: local only
         (44, 206): _argument(4) + zero + _argument(4, high=True) + zero + allow,  # sendto: to its pair only
         (234, 131): _argument(0) + _one_of([os.getpid()]),  # tgkill: itself only
@@ -207,13 +207,16 @@ def restrict_calls(*, execve: bool = False) -> None:
     _checked(libc.prctl(_PR_SET_SECCOMP, 2, ctypes.c_char_p(header), 0, 0), "seccomp")
 
 
-def restrict_resources(*, memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
-    """Set limits that cannot be raised again: address space, processor seconds, file size, open files."""
+def restrict_resources(*, memory_bytes: int, cpu_s: int | None, file_bytes: int) -> None:
+    """Set limits that cannot be raised again: address space, processor seconds, file size, open files.
+
+    `cpu_s` is `None` for a process that serves many runs and is stopped from outside.
+    """
     import resource  # not on every system, and this module must import everywhere
 
     limits = {
         resource.RLIMIT_AS: memory_bytes,
-        resource.RLIMIT_CPU: cpu_s,
+        resource.RLIMIT_CPU: resource.RLIM_INFINITY if cpu_s is None else cpu_s,
         resource.RLIMIT_FSIZE: file_bytes,
         resource.RLIMIT_NOFILE: 64,
         resource.RLIMIT_NPROC: 4096,
@@ -221,7 +224,8 @@ def restrict_resources(*, memory_bytes: int, cpu_s: int, file_bytes: int) -> Non
     }
     for limit, value in limits.items():
         hard = resource.getrlimit(limit)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        if hard != resource.RLIM_INFINITY:
+            value = hard if value == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (value, value))
 
 

@@ -9,9 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from planloom.core.json import Json, JsonObject, clean
+from planloom.core.json import Json, clean
 from planloom.tools.box import MAX_OUTPUT_BYTES, BoxResult, Job, out_of_memory
 from planloom.tools.child import Child, readable
 from planloom.tools.guest import CANNOT, READY
@@ -22,7 +20,6 @@ Mode = Literal["run", "check", "serve"]
 _WATCH_S = 0.1
 _MAX_THREADS = 64
 _MAX_ERROR_CHARS = 4000
-_ANSWER: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
 
 
 class Talk:
@@ -112,11 +109,11 @@ class Talk:
         if self._stopped:
             return self.failed(self._stopped)
         try:
-            answer = _ANSWER.validate_json(line)
-        except (ValidationError, ValueError, RecursionError):
+            answer: Json = json.loads(line)
+        except (ValueError, RecursionError):
             return self.failed(f"RuntimeError: the process died without a result: {self._child.death()}")
-        error = answer.get("error", "")
-        if rest or not isinstance(error, str):
+        error = answer.get("error", "") if isinstance(answer, dict) else None
+        if rest or not isinstance(answer, dict) or not isinstance(error, str):
             return self.failed("RuntimeError: the process gave no usable result")
         if error.startswith("MemoryError"):
             error = out_of_memory(self._job)
@@ -124,7 +121,7 @@ class Talk:
             return self.failed(error, _place(answer.get("line")), _place(answer.get("loaded_line")))
         try:
             return BoxResult(value=clean(answer.get("value")), stdout=self.printed, box="cpython")
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             return self.failed(f"ValueError: the value cannot be used: {exc}")
 
     def failed(self, error: str, line: int = 0, loaded_line: int = 0) -> BoxResult:

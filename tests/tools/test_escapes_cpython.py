@@ -1,19 +1,18 @@
-"""Attempts to get out of the CPython box or to exhaust its host, judged from the host's side where it can be."""
+"""Attempts to get out of the CPython box or to exhaust its host, judged from the host's side."""
 
 import asyncio
 import os
-import socket
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from canary import Canary, canary
 
-from planloom.tools.box import BoxResult
 from planloom.tools.sandbox import Sandbox
 
 pytestmark = pytest.mark.usefixtures("cpython_box")
 
-SECRET = "kept-from-the-guest-7141"
 LIBC = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 CHECK = "\nif found < 0:\n    raise OSError(ctypes.get_errno(), 'refused')\n'ESCAPED'"
 
@@ -32,7 +31,26 @@ REFUSED = {
     "connect over TCP": "import socket\nsocket.create_connection(('127.0.0.1', PORT), 2)",
     "send over UDP": "import socket\nsocket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', PORT))",
     "open a raw socket": "import socket\nsocket.socket(socket.AF_INET, socket.SOCK_RAW, 1)",
-    "open a local socket": "import socket\nsocket.socket(socket.AF_UNIX).connect(HOST + '/s')",
+    "open a local socket": "import socket\nsocket.socket(socket.AF_UNIX).connect(HOST + '/canary.sock')",
+    "open an abstract local socket": "import socket\nsocket.socket(socket.AF_UNIX).connect('\\0' + ABSTRACT)",
+    "open a socket of another machine": "import socket\nsocket.socket(40, socket.SOCK_STREAM)",
+    "listen": "import socket\nsocket.create_server(('127.0.0.1', 0))",
+    "send a descriptor": "import socket\na, b = socket.socketpair()\nsocket.send_fds(a, [b'x'], [1])",
+    "read the parent's memory file": "import os\nopen(f'/proc/{os.getppid()}/mem', 'rb').read(1)",
+    "read the parent's map": "import os\nopen(f'/proc/{os.getppid()}/maps').read()",
+    "list the parent's descriptors": "import os\nos.listdir(f'/proc/{os.getppid()}/fd')",
+    "read its own command line": "open('/proc/self/cmdline').read()",
+    "read the kernel's settings": "open('/proc/sys/kernel/hostname').read()",
+    "shared memory files": "open('/dev/shm/planloom', 'w')",
+    "the terminal": "open('/dev/tty', 'w')",
+    "a new terminal": "import os\nos.openpty()",
+    "a shell by pty": "import pty\npty.spawn('/bin/sh')",
+    "import a library from scratch that runs": "open('m.py', 'w').write('import os; os.fork()')\nimport sys\n"
+    "sys.path.insert(0, '.')\nimport m",
+    "run a file from scratch": "import os\nopen('x', 'w').write('#!/bin/sh')\nos.execv('./x', ['x'])",
+    "read a root's home": "import os\nos.listdir('/root')",
+    "list other runs": "import os\nos.listdir('/tmp')",
+    "leave scratch by its parent": "import os\nos.chdir('..')\nos.listdir('.')",
     "open a netlink socket": "import socket\nsocket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
     "fetch a page": "import urllib.request\nurllib.request.urlopen(f'http://127.0.0.1:{PORT}/')",
     "open a socket from C": LIBC + "found = libc.socket(2, 1, 0)" + CHECK,
@@ -78,6 +96,111 @@ REFUSED = {
     "a new session": "import os\nos.setsid()",
 }  # fmt: skip
 
+# Numbers of x86_64; what stands behind a number are its arguments.
+CALLS = {
+    "process_vm_writev": "311, os.getppid(), 0, 0, 0, 0, 0",
+    "pidfd_getfd": "438, 3, 0, 0",
+    "ptrace itself": "101, 0, 0, 0, 0",
+    "keyctl": "250, 0, -3, 0",
+    "add_key": "248, b'user', b'x', b'y', 1, -3",
+    "bpf": "321, 0, 0, 0",
+    "perf_event_open": "298, 0, 0, -1, -1, 0",
+    "userfaultfd": "323, 0",
+    "memfd_secret": "447, 0",
+    "execveat": "322, -100, b'/bin/true', 0, 0, 0",
+    "setns": "308, 0, 0",
+    "clone a namespace": "56, 0x10000011, 0, 0, 0, 0",
+    "clone3": "435, 0, 88",
+    "vfork": "58",
+    "personality": "135, 0x0040000",
+    "open_by_handle_at": "304, -100, 0, 0",
+    "name_to_handle_at": "303, -100, b'.', 0, 0, 0",
+    "fanotify": "300, 0, 0",
+    "inotify": "294, 0",
+    "message queue": "240, b'q', 0x42, 0o600, 0",
+    "semaphores": "64, 0, 1, 0o1600",
+    "messages": "68, 0, 0o1600",
+    "vmsplice": "278, 1, 0, 0, 0",
+    "sendmsg": "46, 1, 0, 0",
+    "bind": "49, 0, 0, 0",
+    "signal by queue": "129, os.getppid(), 9, 0",
+    "signal a thread elsewhere": "234, os.getppid(), os.getppid(), 9",
+    "tkill": "200, os.getppid(), 9",
+    "owner of a descriptor's signals": "72, 1, 8, os.getppid()",
+    "a larger pipe": "72, 1, 1031, 1048576",
+    "type into a terminal": "16, 0, 0x5412, b'x'",
+    "prctl dumpable": "157, 4, 0, 0, 0, 0",
+    "prctl death signal": "157, 1, 0, 0, 0, 0",
+    "prctl tracer": "157, 0x59616D61, os.getppid(), 0, 0, 0",
+    "another seccomp filter": "317, 1, 0, 0",
+    "another Landlock domain": "446, 0, 0",
+    "limits of the parent": "302, os.getppid(), 7, 0, 0",
+    "affinity": "203, os.getppid(), 8, b'\\1\\0\\0\\0\\0\\0\\0\\0'",
+    "priority": "141, 0, os.getppid(), 19",
+    "module": "175, 0, 0, 0",
+    "reboot": "169, 0xfee1dead, 672274793, 0, 0",
+    "kernel log": "103, 3, 0, 0",
+    "ports": "172, 3",
+    "compare with the parent": "312, os.getpid(), os.getppid(), 0, 0, 0",
+    "mount by descriptor": "429, -100, b'.', 0",
+    "io_uring_register": "427, 0, 0, 0, 0",
+    "move to another group": "109, 0, os.getppid()",
+}
+if platform.machine() == "x86_64":
+    REFUSED |= {call: f"{LIBC}found = libc.syscall({rest}){CHECK}" for call, rest in CALLS.items()}
+
+ALL_FDS = (
+    "import os\nfor fd in range(3, 12):\n    try:\n        os.write(fd, {line!r})\n    except OSError:\n        pass\n1"
+)
+"""Writes to every descriptor, the result's among them."""
+
+HARMLESS = {
+    "pickled call": "import pickle\npickle.loads(b\"cos\\nsystem\\n(S'id > \" + HOST.encode() + b\"/new'\\ntR.\")",
+    "dunder walk": (
+        "import os\nfor c in ().__class__.__base__.__subclasses__():\n    try:\n"
+        "        c.__init__.__globals__['sys'].modules['os'].system('id > ' + HOST + '/new')\n"
+        "    except Exception:\n        pass"
+    ),
+    "frames up to the start": (
+        "import sys\nframe, found = sys._getframe(), []\nwhile frame:\n    found.append(str(frame.f_locals)[:50000])\n"
+        "    frame = frame.f_back\nfound"
+    ),
+    "everything the collector knows": "import gc\n"
+    "str([str(o)[:200] for o in gc.get_objects() if isinstance(o, (str, dict))])[:900000]",
+    "its own memory": (
+        "import ctypes, os\nstr([v for v in os.environ.values()] + [ctypes.string_at(id(os.environ), 100)])"
+    ),
+    "a thread left behind": (
+        "import threading, time\ndef go():\n    while True:\n        time.sleep(0.01)\n"
+        "threading.Thread(target=go).start()\n1"
+    ),
+    "an exit handler": "import atexit, os\natexit.register(lambda: os.system('id > ' + HOST + '/new'))\n1",
+    "its own input through /proc": "str(open('/proc/self/fd/0', 'rb').read())",
+    "standard input": "import sys\nsys.stdin.read()",
+    "a finaliser": "class A:\n    def __del__(self):\n        open(HOST + '/new', 'w')\na = A()\n1",
+}  # fmt: skip
+
+FORGED = {
+    "a value": b'{"value": 42}\n',
+    "another start": b"R\n",
+    "a failed start": b"Xnothing ran\n",
+    "a value twice": b'{"value": 42}\n{"value": 43}\n',
+    "half a value": b"{not json",
+    "a list": b"[1]\n",
+    "an error that is no text": b'{"error": {"a": 1}}\n',
+    "a line that is no number": b'{"error": "E", "line": "x"}\n',
+    "a line below zero": b'{"error": "AssertionError: ", "line": -3}\n',
+    "a line beyond all": b'{"error": "AssertionError: ", "line": 99999999999999999999}\n',
+    "infinity": b'{"value": 1e999}\n',
+    "no number": b'{"value": NaN}\n',
+    "deep nesting": b'{"value": ' + b"[" * 20000 + b"]" * 20000 + b"}\n",
+    "nesting that parses": b'{"value": ' + b"[" * 100 + b"]" * 100 + b"}\n",
+    "half a character": b'{"value": "\\ud800"}\n',
+    "a long number": b'{"value": ' + b"9" * 50000 + b"}\n",
+    "no text at all": b"\xff\xfe\n",
+    "a question": b'>{"names": []}\n',
+}  # fmt: skip
+
 STOPPED = {
     "endless loop": ("while True:\n    pass", "TimeoutError: stopped after 1 s"),
     "endless sleep": ("import time\ntime.sleep(1000)", "TimeoutError: stopped after 1 s"),
@@ -112,6 +235,65 @@ STOPPED = {
         "    except RuntimeError:\n        pass",
         ("RuntimeError: started more than 64 threads", "MemoryError: used more than 256 MiB"),
     ),
+    "files without a name": (
+        "import os\nkept = []\nfor i in range(40):\n    kept.append(open('f', 'wb'))\n    os.unlink('f')\n"
+        "    kept[-1].write(b'a' * 2**23)\n    kept[-1].flush()\nimport time\ntime.sleep(5)",
+        "OSError: wrote more than 64 MiB or 1000 files",
+    ),
+    "mapped files without a name": (
+        "import mmap, os\nkept = []\nfor i in range(10):\n    with open('f', 'wb+') as f:\n        f.truncate(2**24)\n"
+        "        kept.append(mmap.mmap(f.fileno(), 0))\n    os.unlink('f')\nimport time\ntime.sleep(5)",
+        ("OSError: wrote more than 64 MiB or 1000 files", "OSError: [Errno 12]"),
+    ),
+    "folders in folders": (
+        "import os\nwhile True:\n    os.mkdir('d')\n    os.chdir('d')", "OSError: made folders more than 16 deep",
+    ),
+    "folders with long names": (
+        "import os\nwhile True:\n    os.mkdir('d' * 250)\n    os.chdir('d' * 250)\n"
+        "    open('f', 'wb').write(b'a' * 2**20)",
+        ("OSError: made folders more than 16 deep", "OSError: wrote more than"),
+    ),
+    "sleeping through a stop": (
+        "import signal, threading\nsignal.pthread_kill(threading.get_ident(), signal.SIGSTOP)",
+        "TimeoutError: stopped after 1 s",
+    ),
+    "closing everything": ("import os\nos.closerange(0, 64)\nwhile True:\n    pass", "TimeoutError: stopped after 1 s"),
+    "holding on to a full memory": (
+        "x = []\nwhile True:\n    try:\n        x.append(bytearray(10**6))\n    except MemoryError:\n        pass",
+        "TimeoutError: stopped after 1 s",
+    ),
+    "a big power": ("7 ** (10 ** 9)", ("TimeoutError: stopped after 1 s", "MemoryError")),
+    "a big factorial": ("import math\nmath.factorial(10 ** 8)", ("TimeoutError: stopped after 1 s", "MemoryError")),
+    "a sum without end": ("sum(iter(int, 1))", "TimeoutError: stopped after 1 s"),
+    "an unpacked bomb": (
+        "import zlib\nc = zlib.compressobj()\nb = b''.join(c.compress(bytes(2**20)) for _ in range(600)) + c.flush()\n"
+        "len(zlib.decompress(b))",
+        "MemoryError: used more than 256 MiB",
+    ),
+    "recursion without its limit": (
+        "import sys\nsys.setrecursionlimit(10**9)\ndef f(n):\n    return [f(n + 1)]\nf(0)",
+        ("RuntimeError: the process died without a result: SIGSEGV", "MemoryError", "TimeoutError", "SystemError"),
+    ),
+    "an interrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "a closed generator": ("raise GeneratorExit", "GeneratorExit"),
+    "an exception whose text fails": (
+        "class E(Exception):\n    def __str__(self):\n        raise SystemExit\nraise E",
+        ("RuntimeError: the process died without a result", "E: "),
+    ),
+    "a long error": ("raise ValueError('x' * 10**7)", "ValueError: xxx"),
+    "an error with half a character": ("raise ValueError('\\ud800')", "ValueError: ?"),
+    "a thread that prints on": (
+        "import threading\ndef go():\n    while True:\n        print('x' * 1000)\nthreading.Thread(target=go).start()\n"
+        "import time\ntime.sleep(30)",
+        "RuntimeError: printed more than 1000000 bytes",
+    ),
+    "a filled pipe": (
+        "import os\nr, w = os.pipe()\nwhile True:\n    os.write(w, bytes(4096))", "TimeoutError: stopped after 1 s",
+    ),
+    "a timer of its own": (
+        "import signal, time\nsignal.setitimer(signal.ITIMER_REAL, 0.05)\ntime.sleep(30)",
+        "RuntimeError: the process died without a result: SIGALRM",
+    ),
     "many open files": ("import os\nx = [os.dup(1) for _ in range(100)]", "OSError: [Errno 24]"),
     "deep recursion": ("def f():\n    return f()\nf()", "RecursionError"),
     "deep value": ("x = []\nfor _ in range(100000):\n    x = [x]\nx", "RecursionError"),
@@ -127,71 +309,65 @@ STOPPED = {
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Path:
-    (tmp_path / "secret.txt").write_text(SECRET)
-    return tmp_path
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
-        yield server
-
-
-async def run(sandbox: Sandbox, code: str, host: Path, listener: socket.socket) -> BoxResult:
-    given = {"HOST": str(host), "PORT": listener.getsockname()[1]}
-    return await sandbox.run(code, given, box="cpython", timeout_s=20)
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canary]:
+    with canary(tmp_path) as found:
+        monkeypatch.setenv("PLANLOOM_SECRET", found.secret)
+        yield found
 
 
 @pytest.mark.parametrize("code", REFUSED.values(), ids=REFUSED.keys())
-async def test_what_leads_out_is_refused(sandbox: Sandbox, host: Path, listener: socket.socket, code: str) -> None:
-    mode = (host / "secret.txt").stat()
-    result = await run(sandbox, code, host, listener)
+async def test_what_leads_out_is_refused(sandbox: Sandbox, watched: Canary, code: str) -> None:
+    result = await sandbox.run(code, watched.given, box="cpython", timeout_s=20)
     assert result.value is None
     assert result.error.startswith(("PermissionError", "OSError", "URLError", "ValueError"))
-    assert SECRET not in result.stdout + result.error
-    assert [path.name for path in host.iterdir()] == ["secret.txt"]
-    assert (host / "secret.txt").stat() == mode
-    with pytest.raises(BlockingIOError):
-        listener.accept()
+    watched.assert_untouched(result)
+
+
+@pytest.mark.parametrize("code", HARMLESS.values(), ids=HARMLESS.keys())
+async def test_what_python_allows_reaches_nothing(sandbox: Sandbox, watched: Canary, code: str) -> None:
+    watched.assert_untouched(await sandbox.run(code, watched.given, box="cpython", timeout_s=20))
+
+
+@pytest.mark.parametrize("line", FORGED.values(), ids=FORGED.keys())
+async def test_a_forged_answer_fails_the_run_and_nothing_else(sandbox: Sandbox, line: bytes) -> None:
+    result = await sandbox.run(ALL_FDS.format(line=line), {}, box="cpython")
+    assert result.value is None
+    assert result.error
+    assert len(result.error) <= 4000
+    assert 0 <= result.line < 1_000_000
+    assert (await sandbox.run("1 + 1", {}, box="cpython")).value == 2
 
 
 @pytest.mark.parametrize(("code", "error"), STOPPED.values(), ids=STOPPED.keys())
-async def test_what_exhausts_is_stopped(sandbox: Sandbox, code: str, error: str | tuple[str, ...]) -> None:
-    seconds = 1 if "after 1 s" in error else 20
+async def test_what_exhausts_is_stopped(
+    sandbox: Sandbox, watched: Canary, code: str, error: str | tuple[str, ...]
+) -> None:
+    seconds = 1 if "after 1 s" in error or "after 1 s" in error[0] else 20
     result = await sandbox.run(code, {}, box="cpython", timeout_s=seconds, max_memory_mb=256)
     assert result.error.startswith(error)
     assert result.value is None
     assert len(result.stdout) <= 1_000_000
+    assert len(result.error) <= 4000
+    watched.assert_untouched(result)
 
 
 async def test_the_environment_holds_nothing_of_ours(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    monkeypatch.setenv("PYTHONPATH", SECRET)
+    monkeypatch.setenv("OPENAI_API_KEY", "kept")
+    monkeypatch.setenv("PYTHONPATH", "kept")
     result = await sandbox.run("import os, sys\n[dict(os.environ), sys.path, sys.argv]", {}, box="cpython")
     assert result.error == ""
-    assert SECRET not in str(result.value)
+    assert "kept" not in str(result.value)
 
 
-async def test_no_descriptor_of_ours_is_open(sandbox: Sandbox, host: Path) -> None:
+async def test_no_descriptor_of_ours_is_open(sandbox: Sandbox, tmp_path: Path) -> None:
     code = (
         "import os, stat\nfound = []\nfor fd in range(64):\n    try:\n        found.append(os.fstat(fd).st_mode)\n"
         "    except OSError:\n        pass\nall(stat.S_ISFIFO(m) or stat.S_ISSOCK(m) for m in found)"
     )
-    with open(host / "secret.txt") as file:
+    (tmp_path / "secret.txt").write_text("x")
+    with open(tmp_path / "secret.txt") as file:
         os.set_inheritable(file.fileno(), True)
         assert (await sandbox.run(code, {}, box="cpython")).value is True
-
-
-async def test_a_forged_answer_is_at_most_a_wrong_result(sandbox: Sandbox) -> None:
-    code = (
-        "import os\nfor fd in range(3, 10):\n    try:\n        os.write(fd, b'{not json')\n"
-        "    except OSError:\n        pass\n1"
-    )
-    result = await sandbox.run(code, {}, box="cpython")
-    assert result.value is None
-    assert result.error.startswith("RuntimeError: the process died without a result")
 
 
 async def test_one_run_cannot_reach_another(sandbox: Sandbox) -> None:

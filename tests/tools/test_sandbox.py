@@ -1,11 +1,13 @@
 import asyncio
-import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from canary import guests
 
+from planloom.core.errors import ToolError
 from planloom.core.json import JsonObject
 from planloom.tools.box import MAX_OUTPUT_BYTES, BoxResult
 from planloom.tools.sandbox import Sandbox
@@ -129,24 +131,52 @@ async def test_many_runs_at_once_all_end(sandbox: Sandbox, box: Box) -> None:
     assert [run.result().value for run in runs] == [n * n for n in range(12)]
 
 
-def children() -> set[str]:
-    path = Path(f"/proc/self/task/{os.getpid()}/children")
-    found = set(path.read_text().split()) if path.exists() else set[str]()
-    return {pid for pid in found if "guest.py" in Path(f"/proc/{pid}/cmdline").read_text()}
-
-
 async def test_a_cancelled_run_leaves_no_process(sandbox: Sandbox) -> None:
-    before = children()
+    before = guests()
     deadline = asyncio.timeout(0.5)
     with pytest.raises(TimeoutError):
         async with deadline:
             await sandbox.run("while True:\n    pass", {}, box="cpython", timeout_s=60)
-    assert children() <= before
+    assert guests() <= before
 
 
 async def test_a_closed_sandbox_leaves_no_process() -> None:
-    before = children()
+    before = guests()
     async with Sandbox() as sandbox:
         await sandbox.run("1", {}, box="cpython")
-        assert len(children() - before) == 1, "one spare is kept warm"
-    assert children() <= before
+        assert len(guests() - before) == 1, "one spare is kept warm"
+    assert guests() <= before
+
+
+@pytest.mark.parametrize("box", BOXES)
+async def test_a_cancelled_wait_for_a_box_starts_nothing(box: Box) -> None:
+    async with Sandbox(max_parallel=1) as sandbox:
+        async with asyncio.TaskGroup() as group:
+            busy = group.create_task(sandbox.run("while True:\n    pass", {}, box=box, timeout_s=60))
+            waiting = group.create_task(sandbox.run("1", {}, box=box))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            busy.cancel()
+        assert (await sandbox.run("1 + 1", {}, box=box)).value == 2
+
+
+async def test_files_that_the_code_leaves_come_back(sandbox: Sandbox) -> None:
+    code = "import os\nopen('a.txt', 'w').write('hi')\nos.mkdir('d')\nopen('d/b', 'w').write('below')\n1"
+    result = await sandbox.run(code, {}, files={"in.csv": b"1"}, keep_files=True)
+    assert (result.value, result.files) == (1, {"a.txt": b"hi", "in.csv": b"1"})
+    assert (await sandbox.run("open('a', 'w').write('x')\n1", {}, box="cpython")).files == {}
+
+
+async def test_files_that_are_too_large_together_are_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(ToolError, match="larger than 8388608 bytes"):
+        await sandbox.run("for n in 'abc':\n    open(n, 'wb').write(bytes(3 * 2**20))\n1", {}, keep_files=True)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc/x", "a\0b", "a\n", "x" * 300])
+async def test_a_scratch_file_needs_a_plain_name(
+    sandbox: Sandbox, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(ToolError, match="expected a name without folders"):
+        await sandbox.run("1", {}, box="cpython", files={name: b""})
+    assert not list(tmp_path.iterdir())
