@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
@@ -57,7 +57,10 @@ async def outside(script: JsonObject) -> AsyncGenerator[Outside]:
     models = rehearsal_app(Script.model_validate(script))
 
     async def receive(request: Request) -> Response:
-        body = await request.json()
+        try:
+            body = await request.json()
+        except ClientDisconnect:
+            return Response(status_code=400)  # it was killed while it spoke
         world.write(str(body["what"]), str(body.get("key", "")))
         return JSONResponse({"receipt": f"got {body['what']}"})
 
