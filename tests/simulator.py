@@ -1,24 +1,27 @@
 """A deterministic simulator: the engine's own stages on a virtual clock, with crashes.
 
-A `World` says everything that will happen: the plan, how long each answer takes, on which rung a node passes, when
-the process dies. `simulate` plays it and checks the engine's promises at every event; the `repr` of a world is the
-script that plays it again.
+A `World` says everything that will happen: the plan, how long each answer takes, on which rung a node passes, what it
+writes outside, when the process dies or is cancelled. `simulate` plays it and checks the engine's promises at every
+event; the `repr` of a world is the script that plays it again.
 """
 
 import asyncio
 import json
 import re
-import selectors
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+
+from simworld import OUTSIDE, Clock, Receiver, Stop, Violation, World, write_tools
 
 from planloom.configs.load import Workflow
 from planloom.core import events as ev
 from planloom.core.answer import Answer
-from planloom.core.json import JsonObject
+from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Usage
-from planloom.core.plan import RunId
+from planloom.core.plan import NodeId, RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
 from planloom.graphs.context import Run, Slots, facts_of
@@ -31,84 +34,20 @@ from planloom.state.ledger import Caps, Ledger
 from planloom.state.log import RunLog
 from planloom.state.store import EventRow
 from planloom.tools.sandbox import Sandbox
-from planloom.tools.toolbox import Toolbox
 
 PRICE_USD = 0.01
 """Most that one simulated call may cost; it costs half of it."""
 RUNGS = ("mini", "big")
 
 
-@dataclass(frozen=True)
-class SimNode:
-    """One node of a simulated plan."""
-
-    needs: tuple[int, ...] = ()
-    seconds: float = 1.0
-    """Virtual time of one answer."""
-    passes_at: int | None = 0
-    """Rung on which its check passes; `None`: never, so that it must be replanned."""
-    approve: bool = False
-    skipped: bool = False
-
-
-@dataclass(frozen=True)
-class World:
-    """Everything that will happen in one simulated run."""
-
-    nodes: tuple[SimNode, ...]
-    crashes: tuple[float, ...] = ()
-    """Virtual times, each counted from the last start, at which the process dies."""
-    commit_s: float = 0.01
-    """Virtual time of one journal transaction."""
-    max_parallel: int = 4
-    retry: int = 1
-    replans: int = 1
-    cap_usd: float | None = None
-
-
-class Violation(AssertionError):
-    """A promise was broken."""
-
-
-class _Idle(selectors.BaseSelector):
-    """A selector that never waits: it moves the clock instead."""
-
-    def __init__(self, clock: "Clock") -> None:
-        self._clock = clock
-        self._real = selectors.SelectSelector()
-
-    def register(self, fileobj, events, data=None):
-        return self._real.register(fileobj, events, data)
-
-    def unregister(self, fileobj):
-        return self._real.unregister(fileobj)
-
-    def get_map(self):
-        return self._real.get_map()
-
-    def select(self, timeout=None):
-        if timeout is None:
-            raise Violation("nothing can ever happen again: a task waits for ever")
-        self._clock.now += max(0.0, timeout)
-        return []
-
-
-class Clock(asyncio.SelectorEventLoop):
-    """An event loop whose time jumps from one timer to the next."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        super().__init__(_Idle(self))
-
-    def time(self) -> float:
-        return self.now
-
-
 @dataclass
 class Disk:
-    """What survives a crash."""
+    """What survives a crash: the journal's rows, and what happened outside."""
 
     rows: list[EventRow] = field(default_factory=list)
+    outside: Receiver = field(default_factory=Receiver)
+    rejected: set[str] = field(default_factory=set)
+    """Writes in doubt that had happened: the human said so."""
 
     def events(self) -> list[ev.AnyEvent]:
         return [ev.decode(row.type, row.payload) for row in self.rows]
@@ -123,16 +62,23 @@ class SimJournal:
         self._queue: list[EventRow] = []
         self.dead = False
         self.on_attempt: Callable[[str], None] = _nothing
+        self.on_row: Callable[[], object] = _nothing
 
     def append(self, row: EventRow, *, sync: bool = False) -> None:
         if self.dead:
             return
+        self.on_row()
         if row.type == "AttemptStarted" and row.node_id is not None:
             self.on_attempt(row.node_id)
         self._queue.append(row)
 
     def flush(self) -> None:
         pass
+
+    def die(self, kept: float) -> None:
+        """Write nothing more; the disk gets a share of what is still queued."""
+        self.dead = True
+        self._disk.rows += self._queue[: round(len(self._queue) * kept)]
 
     async def commit(self, run_id: RunId | None = None) -> None:
         rows = list(self._queue)
@@ -210,17 +156,23 @@ def _patch(world: World, asked: str) -> str:
 def _node(world: World, i: int, gone: list[int]) -> JsonObject:
     node = world.nodes[i]
     names = {j: f"r{j}" if j in gone else f"n{j}" for j in node.needs}
+    if node.writes:
+        needs: list[Json] = [*names.values()]
+        return {"tool": node.writes, "with": {"what": f"n{i}"}, "needs": needs, "approve": node.approve}
     out: JsonObject = {
         "goal": f"node {i}",
         "with": {f"x{j}": f"${{nodes.{name}.output}}" for j, name in names.items()},
         "checks": [{"expr": "output == 'right'"}],
         "approve": node.approve,
     }
+    if node.timeout_s is not None and i not in gone:
+        out["timeout"] = f"{node.timeout_s * 1000:.0f}ms"
     if node.skipped:
         out["when"] = "1 == 2"
     return out
 
 
+@lru_cache(maxsize=4)
 def _workflow(world: World) -> Workflow:
     nodes = {f"n{i}": _node(world, i, []) for i in range(len(world.nodes))}
     models: JsonObject = {name: {"model": f"openai:{name}"} for name in RUNGS}
@@ -229,7 +181,7 @@ def _workflow(world: World) -> Workflow:
         "version": 1,
         "name": "simulated",
         "models": models,
-        "planner": {"model": "big", "max_nodes": 100},
+        "planner": {"model": "big", "max_nodes": 100, "approve": "never"},
         "route": {"retry": world.retry, "replan": world.replans},
         "budget": budget,
         "max_parallel": world.max_parallel,
@@ -260,16 +212,35 @@ class Process:
         elif log.view.status == "done":
             return log.view.result()
         elif len(past) > 1 or log.view.status != "running":
-            approvals = {item.node_id or "plan": Answer() for item in log.view.pending.values()}
-            for event in reopening(log.view, approvals):
-                log.note(event)
-            await self.journal.commit()
-        await self._walk(log)
+            await self._reopen(log)
+        try:
+            await self._walk(log)
+        except asyncio.CancelledError:
+            if not self.journal.dead and log.view.status == "running":  # as the engine does
+                log.note(ev.RunEnded(status="cancelled", output=None, error="cancelled"), sync=True)
+            raise
         return log.view.result()
+
+    async def _reopen(self, log: RunLog) -> None:
+        for event in reopening(log.view, self._answers(log.view)):
+            log.note(event)
+        await self.journal.commit()
+
+    def _answers(self, view: RunView) -> dict[str, Answer]:
+        """Answer as a human would who looks at the receiver before a write is made again."""
+        answers: dict[str, Answer] = {}
+        for item in view.pending.values():
+            name = str(item.node_id or "plan")
+            answers[name] = Answer(approved=name not in self.disk.outside.count)
+            if not answers[name].approved:
+                self.disk.rejected.add(name)
+        return answers
 
     async def _walk(self, log: RunLog) -> None:
         sandbox = Sandbox()
-        async with Toolbox({}, base_dir=Path("/"), sandbox=sandbox) as toolbox:
+        OUTSIDE.set((self.world, self.disk.outside))
+        async with write_tools() as toolbox:
+            self.journal.on_row = self.check
             self.journal.on_attempt = Calls(self.disk, lambda: _edges(log.view)).began
             run = Run(
                 workflow=self.workflow,
@@ -292,11 +263,7 @@ class Process:
                 if not walk.held:
                     break
                 await log.commit(ev.RunEnded(status="waiting", output=None))
-                for event in reopening(
-                    log.view, {item.node_id or "plan": Answer() for item in log.view.pending.values()}
-                ):
-                    log.note(event)
-                await self.journal.commit()
+                await self._reopen(log)
             await walk.answer()
 
     def check(self) -> None:
@@ -315,46 +282,54 @@ def _edges(view: RunView) -> Mapping[str, frozenset[str]]:
     return {node_id: frozenset(map(str, dependencies(node))) for node_id, node in nodes.items()}
 
 
-def simulate(world: World) -> RunResult:
-    """Play a world to its end and return the run's record.
+@dataclass(frozen=True)
+class Played:
+    """How a world ended."""
+
+    result: RunResult
+    by_hand: bool
+    """A human had to say of a write in doubt that it has happened: its node is failed."""
+
+
+def simulate(world: World) -> Played:
+    """Play a world to its end.
 
     Raises:
         Violation: A promise was broken.
     """
     disk = Disk()
-    for crash in (*world.crashes, None):
-        result = _one_life(Process(world, disk), crash)
+    for stop in (*world.stops, None):
+        result = _one_life(Process(world, disk), stop)
         if result is not None:
             _check_end(world, disk, result)
-            return result
+            return Played(result, bool(disk.rejected))
     raise Violation("the run never ended")
 
 
-def _one_life(process: Process, crash: float | None) -> RunResult | None:
+def _one_life(process: Process, stop: Stop | None) -> RunResult | None:
     clock = Clock()
     try:
-        return clock.run_until_complete(_until(process, crash))
+        return clock.run_until_complete(_until(process, stop))
     finally:
         clock.close()
 
 
-async def _until(process: Process, crash: float | None) -> RunResult | None:
-    """Let a process live until it ends or its time to crash has come."""
+async def _until(process: Process, stop: Stop | None) -> RunResult | None:
+    """Let a process live until it ends or its time has come."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(process.live())
-    while not task.done():
-        left = None if crash is None else crash - loop.time()
-        if left is not None and left <= 0:
-            process.journal.dead = True
-            task.cancel()
-            await asyncio.wait([task])
-            break
-        await asyncio.wait([task], timeout=0.25 if left is None else min(0.25, left))
-        process.check()
+    left = None if stop is None else stop.at
+    await asyncio.wait([task], timeout=left)
+    if stop is not None and not task.done():
+        if stop.how == "crash":
+            process.journal.die(stop.kept)
+        task.cancel()
+        await asyncio.wait([task])
+        await process.journal.commit()
     rest = [other for other in asyncio.all_tasks() if other is not asyncio.current_task()]
     if rest:
         raise Violation(f"tasks left behind: {rest}")
-    if process.journal.dead:
+    if task.cancelled() or process.journal.dead:
         return None
     try:
         return task.result()
@@ -366,8 +341,15 @@ async def _until(process: Process, crash: float | None) -> RunResult | None:
 
 def _check_end(world: World, disk: Disk, result: RunResult) -> None:
     events = disk.events()
-    if RunView(events).result() != result:
+    view = RunView()
+    for event in events:
+        view.apply(event)
+        if isinstance(event, ev.NodeCommitted | ev.RunResumed | ev.RunEnded):
+            view.result()  # any prefix is a run that can be shown
+    if view.result() != result:
         raise Violation("the events do not replay to the result")
+    _check_writes(world, disk, result)
+    _check_retries(world, events)
     seen: set[tuple[str, str]] = set()
     for event in events:
         if isinstance(event, ev.NodeCommitted) and not event.reused:
@@ -377,6 +359,33 @@ def _check_end(world: World, disk: Disk, result: RunResult) -> None:
             seen.add(key)
     if world.cap_usd is None:
         _check_cones(RunView(events))
+
+
+def _check_writes(world: World, disk: Disk, result: RunResult) -> None:
+    """Everything is written once where its node is done, and never twice."""
+    for i, node in enumerate(world.nodes):
+        name = f"n{i}"
+        times, record = disk.outside.count[name], result.nodes.get(NodeId(name))
+        if times > 1:
+            raise Violation(f"{name} was written {times} times")
+        if node.writes and record is not None and record.state == "done" and times == 0:
+            raise Violation(f"{name} is done and was never written")
+
+
+def _check_retries(world: World, events: list[ev.AnyEvent]) -> None:
+    """No rung fails more often at the same work than the route allows, but where a run that had ended goes on."""
+    rungs: dict[tuple[str, int], tuple[str, str, str]] = {}
+    failures = Counter[tuple[str, str, str]]()
+    for event in events:
+        if isinstance(event, ev.RunEnded):
+            failures.clear()
+        elif isinstance(event, ev.AttemptStarted):
+            rungs[event.node_id, event.attempt] = (event.node_id, event.input_digest, event.rung)
+        elif isinstance(event, ev.AttemptEnded) and event.failed is not None:
+            work = rungs[event.node_id, event.attempt]
+            failures[work] += 1
+            if failures[work] > world.retry + 1:
+                raise Violation(f"{event.node_id} failed {failures[work]} times on {work[2]!r}")
 
 
 def _check_cones(view: RunView) -> None:

@@ -6,7 +6,7 @@ GATES = {"gate": True, "no": False}
 """Nodes that wait for a human, and the human's answer."""
 PLAIN = "plain"
 """A node whose write takes no key and cannot be looked up: cut off, it waits for somebody who knows."""
-CAP_USD = 0.5
+CAP_USD = 2.0
 """Far more than a calm run takes; every call that a kill cuts off counts at its worst case."""
 PRICE_USD = 10.0
 """Of a million tokens, so that a call that is not counted shows."""
