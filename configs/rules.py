@@ -16,7 +16,7 @@ Fault: TypeAlias = tuple[str, str]
 """Field and message."""
 
 PROVIDERS = ("openai", "rehearsal")
-TOOL_KINDS = ("python", "files", "http", "sql", "ref")
+TOOL_KINDS = ("python", "files", "http", "sql", "mcp", "ref")
 _ACCESS = ("files", "sql")
 _INPUT_SCHEMA = ("type", "enum", "items", "properties")
 
@@ -129,7 +129,24 @@ def _tools(workflow: JsonObject) -> Iterator[Fault]:
             yield path, f"expected {wanted} in tool {quoted(name)}, found {' and '.join(kinds) or 'none'}"
         elif "access" in tool and kinds[0] not in _ACCESS:
             yield child(path, "access"), f"expected access with files or sql only, found it with {kinds[0]}"
+        elif "allow" in tool and kinds[0] != "mcp":
+            yield child(path, "allow"), f"expected allow here with mcp only, found it with {kinds[0]}"
         yield from _http(_mapping(tool.get("http")), child(path, "http")) if "http" in kinds else ()
+        yield from _mcp(_mapping(tool.get("mcp")), child(path, "mcp")) if "mcp" in kinds else ()
+
+
+def _mcp(mcp: JsonObject, path: str) -> Iterator[Fault]:
+    command, url = mcp.get("command"), mcp.get("url")
+    if bool(command) == bool(url):
+        yield path, f"expected exactly one of command, url, found {'both' if url else 'neither'}"
+        return
+    for key, partner in (("env", "command"), ("headers", "url"), ("private", "url")):
+        if key in mcp and not mcp.get(partner):
+            yield child(path, key), f"expected {key} with {partner} only"
+    schemes = ("https://", "http://") if mcp.get("private") else ("https://",)
+    if isinstance(url, str) and not url.startswith(schemes):
+        hint = "; private: true allows http" if url.startswith("http://") else ""
+        yield child(path, "url"), f"expected a URL with {' or '.join(schemes)}, found {quoted(url)}{hint}"
 
 
 def _http(http: JsonObject, path: str) -> Iterator[Fault]:

@@ -141,8 +141,27 @@ class PythonSpec(Spec):
     """Memory of one run, in MiB."""
 
 
+class McpSpec(Spec):
+    """An MCP server: a program of your machine, or a URL. Needs `planloom[mcp]`."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments, started in the workflow's folder; speaks over its standard input and output."""
+    env: dict[str, str] = {}
+    """The program's environment, besides PATH, HOME, USER, LANG, LC_ALL, TMPDIR; take secrets from `${env:NAME}`."""
+    url: str | None = None
+    """Endpoint of a server that speaks streamable HTTP; https, unless `private`."""
+    headers: dict[str, str] = {}
+    """Sent with every request; take secrets from `${env:NAME}`."""
+    private: bool = False
+    """Allow http and private and loopback addresses, for a service of your own."""
+    max_bytes: Count = 4_000_000
+    """Bytes of one message of the server at most."""
+    effects: dict[str, Literal["pure", "read", "write"]] = {}
+    """What calling a tool does to the world, by the server's name for it; wins over `effect`."""
+
+
 class ToolSpec(Spec):
-    """A tool source: exactly one of `python`, `files`, `http`, `sql`, `ref`."""
+    """A tool source: exactly one of `python`, `files`, `http`, `sql`, `mcp`, `ref`."""
 
     python: PythonSpec | None = None
     """Python in the sandbox: one operation, called by the source's own name."""
@@ -152,12 +171,17 @@ class ToolSpec(Spec):
     """HTTP: `.get`, and with other methods in `allow` also `.request`; with `openapi` one tool for each operation."""
     sql: SqlSpec | str | None = None
     """A database: `.query`, `.schema`, and with `access: write` also `.execute`."""
+    mcp: McpSpec | None = None
+    """An MCP server: its tools, each as `.NAME`."""
+    allow: tuple[str, ...] | None = None
+    """The tools of an MCP server that may be used, by the server's names; left out, all it has."""
     ref: FunctionRef | None = None
     """A Python function with type hints, `package.module:function`; a file beside the workflow comes first."""
     access: Literal["read", "write"] = "read"
     """What files and sql may do."""
     effect: Literal["pure", "read", "write"] | None = None
-    """What calling it does to the world; left out: `read` for a function, known for the others."""
+    """What calling it does to the world; left out: `read` for a function, known for the others.
+    An MCP tool is `write`, unless the server is `trust: trusted` and says that the tool only reads."""
     trust: Literal["trusted", "untrusted"] | None = None
     """Whether its results may hold what others wrote; left out: `untrusted`, or what the function's `@tool` says."""
     control: tuple[str, ...] | None = None

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, TypeAlias, cast
@@ -13,6 +14,7 @@ from planloom.core.answer import HoldKind
 from planloom.core.effect import EffectOutcome
 from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Evidence, Failed, Usage
+from planloom.core.pins import PinnedServer
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 
 Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled"]
@@ -41,6 +43,8 @@ class RunStarted(Event):
     """Rehearsal script that answered in place of all models, for a resume."""
     base_url: str = ""
     """Server that was named for all models, for a resume."""
+    pins: Mapping[str, PinnedServer] = field(default_factory=dict[str, PinnedServer])
+    """What its MCP servers offered, by tool source: what changes later is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

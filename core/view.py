@@ -9,6 +9,7 @@ from planloom.core.effect import EffectRecord
 from planloom.core.json import Json, JsonObject
 from planloom.core.node_view import AttemptView, NodeView
 from planloom.core.outcome import Usage
+from planloom.core.pins import PinnedServer
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 from planloom.core.result import DecisionRecord, NodeState, PendingApproval, RunResult
 
@@ -25,6 +26,7 @@ class RunView:
         self.rehearsal = False
         self.script = ""
         self.base_url = ""
+        self.pins: Mapping[str, PinnedServer] = {}
         self.status: ev.Status = "running"
         self.output: Json = None
         self.error = ""
@@ -111,7 +113,7 @@ class RunView:
     def _(self, event: ev.RunStarted) -> None:
         self.run_id, self.name, self.inputs = event.run_id, event.name, event.inputs
         self.workflow, self.base_dir, self.rehearsal = event.workflow, event.base_dir, event.rehearsal
-        self.script, self.base_url = event.script, event.base_url
+        self.script, self.base_url, self.pins = event.script, event.base_url, event.pins
         self.started_at = event.at
 
     @_fold.register

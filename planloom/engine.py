@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 from planloom.configs.load import Workflow
+from planloom.configs.lock import locked
 from planloom.core import events as ev
 from planloom.core.answer import Answer, as_answer
 from planloom.core.errors import RunError
 from planloom.core.json import Json, JsonObject
+from planloom.core.pins import Pins
 from planloom.core.plan import RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
@@ -176,6 +178,7 @@ class Engine:
             rehearsal=any(rung.rehearsal for rung in parts.rungs.values()),
             script=wire.script or "",
             base_url=wire.base_url or "",
+            pins=parts.pins.servers,
         )
         await log.commit(started)
         return await self._start(log, parts, values)
@@ -213,7 +216,7 @@ class Engine:
         opening = reopening(log.view, answers)
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
         wire = Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
-        parts = await self._maker.opened(workflow, wire)
+        parts = await self._maker.opened(workflow, wire, Pins(servers=log.view.pins))
         plan = answers.get("plan")
         if plan is not None and plan.plan is not None:
             edited = Workflow.from_json({**log.view.workflow, **plan.plan, "plan": "static"}, workflow.base_dir)
@@ -292,7 +295,8 @@ class Engine:
             ConfigError: It must be fixed first; every finding is listed with line and column.
         """
         wire = Wire(self._rehearsal, self._base_url)
-        return (await asyncio.to_thread(self._maker.make, workflow, wire)).checked
+        pins = await asyncio.to_thread(locked, workflow) or Pins()
+        return (await asyncio.to_thread(self._maker.make, workflow, wire, pins)).checked
 
     async def _start(self, log: RunLog, parts: Parts, inputs: JsonObject) -> RunHandle:
         shell, group = self._opened()

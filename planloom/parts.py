@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from planloom.configs.load import Workflow
+from planloom.configs.lock import locked
 from planloom.core.errors import ConfigError, PlanError
+from planloom.core.pins import Pins
 from planloom.graphs.context import check_refs, facts_of
 from planloom.graphs.estimate import Checked, check_workflow
 from planloom.graphs.lint import Facts
 from planloom.models.gateway import Gateway, Rung
 from planloom.models.prices import price_of
 from planloom.models.script import load_script, scripts_of
+from planloom.tools.discover import discover
 from planloom.tools.functions import load_function
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.toolbox import Toolbox
@@ -35,6 +38,7 @@ class Parts:
     """What one run of a workflow needs, made and checked before it starts."""
 
     workflow: Workflow
+    pins: Pins
     rungs: Mapping[str, Rung]
     toolbox: Toolbox
     facts: Facts
@@ -63,19 +67,26 @@ class Maker:
         self._models = models
         self._functions = functions
 
-    async def opened(self, workflow: Workflow, wire: Wire) -> Parts:
+    async def opened(self, workflow: Workflow, wire: Wire, pins: Pins | None = None) -> Parts:
         """Make what a run needs and open its models, so that the run's clock does not pay for imports.
 
+        Args:
+            workflow: What is to be run.
+            wire: Where models answer.
+            pins: What its MCP servers are held to; `None` takes the lock file, or else asks them.
+
         Raises:
-            ConfigError: The workflow must be fixed first, or an API key is missing.
+            ConfigError: The workflow must be fixed first, an API key is missing, or a server cannot be asked.
         """
-        parts = await asyncio.to_thread(self.make, workflow, wire)
+        with at_lines_of(workflow):
+            pins = pins or await asyncio.to_thread(locked, workflow) or await discover(workflow)
+        parts = await asyncio.to_thread(self.make, workflow, wire, pins)
         with at_lines_of(workflow):
             for rung in parts.rungs.values():
                 await rung.open()
         return parts
 
-    def make(self, workflow: Workflow, wire: Wire) -> Parts:
+    def make(self, workflow: Workflow, wire: Wire, pins: Pins) -> Parts:
         """Make what one run of a workflow needs; nothing is opened or called yet.
 
         Raises:
@@ -84,12 +95,16 @@ class Maker:
         with at_lines_of(workflow):
             rungs = self._rungs(workflow, wire)
             toolbox = Toolbox(
-                workflow.spec.tools, base_dir=workflow.base_dir, sandbox=self._sandbox, functions=self._functions
+                workflow.spec.tools,
+                base_dir=workflow.base_dir,
+                sandbox=self._sandbox,
+                functions=self._functions,
+                pins=pins,
             )
             facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
             for ref, field in check_refs(workflow.spec):
                 load_function(ref, workflow.base_dir, field=field)
-            return Parts(workflow, rungs, toolbox, facts, check_workflow(workflow, facts, rungs))
+            return Parts(workflow, pins, rungs, toolbox, facts, check_workflow(workflow, facts, rungs))
 
     def _rungs(self, workflow: Workflow, wire: Wire) -> dict[str, Rung]:
         specs = workflow.spec.models

@@ -104,5 +104,5 @@ class Source(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of everything `open` took. Called once, also when `open` failed."""
+        """Let go of everything `open` took. Called once and by the task that called `open`, also when that failed."""
         ...

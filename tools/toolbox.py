@@ -13,11 +13,13 @@ from planloom.configs.json_schema import misfits
 from planloom.configs.spec import ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
 from planloom.core.json import Json, JsonObject
+from planloom.core.pins import Pins
 from planloom.core.plan import ToolName
 from planloom.tools.base import Happened, Source, Tool, Verify, marked
 from planloom.tools.files import FilesSource
 from planloom.tools.functions import FunctionSource, load_function, verify_hook
 from planloom.tools.http import HttpSource
+from planloom.tools.mcp import McpSource
 from planloom.tools.openapi import OpenApiSource
 from planloom.tools.python import PythonSource
 from planloom.tools.sandbox import Sandbox
@@ -25,7 +27,7 @@ from planloom.tools.sandbox import Sandbox
 T = TypeVar("T")
 MAX_RESULT_BYTES = 200_000
 """Of one result as JSON."""
-_KINDS = ("python", "files", "http", "sql", "ref")
+_KINDS = ("python", "files", "http", "sql", "mcp", "ref")
 
 
 class Toolbox:
@@ -42,6 +44,7 @@ class Toolbox:
         base_dir: Path,
         sandbox: Sandbox,
         functions: Mapping[str, Callable[..., object]] | None = None,
+        pins: Pins | None = None,
     ) -> None:
         """Describe the tools.
 
@@ -50,12 +53,13 @@ class Toolbox:
             base_dir: What relative paths are relative to, and where functions are looked for last.
             sandbox: Runs the code of `python` tools; opened and closed by the caller.
             functions: Python functions by tool name, in place of or besides those that `specs` name.
+            pins: What the MCP servers offer.
 
         Raises:
             ConfigError: A source cannot be made of its spec; every fault is listed.
         """
         self._base_dir, self._sandbox = base_dir, sandbox
-        self._specs = specs
+        self._specs, self._pins = specs, pins or Pins()
         self._sources: dict[str, Source] = {}
         self.tools: dict[ToolName, Tool] = {}
         """Every operation by name."""
@@ -96,6 +100,8 @@ class Toolbox:
             return PythonSource(name, spec, self._sandbox)
         if spec.http is not None and spec.http.openapi:
             return OpenApiSource(name, spec, self._base_dir)
+        if kinds[0] == "mcp":
+            return McpSource(name, spec, self._base_dir, self._pins)
         return _IN_FOLDER[kinds[0]](name, spec, self._base_dir)
 
     def _describe(self) -> None:

@@ -214,6 +214,16 @@ def explain(
 
 
 @app.command()
+def lock(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Workflow file.")],
+) -> None:
+    """Ask a workflow's MCP servers what they offer and write it beside the file; later changes are refused."""
+    from planloom.cli import checking
+
+    asyncio.run(checking.lock(file))
+
+
+@app.command()
 def graph(
     target: Annotated[str, typer.Argument(metavar="FILE|RUN", help="Workflow file or name, or a run.")],
     style: Annotated[Format, typer.Option("--format", "-f", help="How it is drawn.")] = Format.MERMAID,

@@ -1,4 +1,4 @@
-"""Workflows looked at without running them: `validate`, `explain`, `graph`."""
+"""Workflows looked at without running them: `validate`, `explain`, `lock`, `graph`."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ from planloom.cli.given import load_workflow
 from planloom.cli.pictures import of_plan, of_run
 from planloom.cli.words import console, harmless
 from planloom.configs.load import Workflow, shipped_names
+from planloom.configs.lock import lock_path, write_lock
 from planloom.core.errors import ConfigError, Problem
 from planloom.core.json import JsonObject
 
@@ -99,6 +100,27 @@ async def explain(file: str) -> None:
     workflow = load_workflow(file)
     checked = await _check(workflow)
     console().print(explained(workflow.spec, checked))
+
+
+async def lock(file: str) -> None:
+    """Write what a workflow's MCP servers offer beside it, and say what that is.
+
+    Raises:
+        ConfigError: A server cannot be asked, or there is nothing to lock.
+    """
+    workflow = load_workflow(file)
+    path = lock_path(workflow)
+    if path is None or all(tool.mcp is None for tool in workflow.spec.tools.values()):
+        raise ConfigError(file, [Problem("expected a tool with `mcp`, found none: there is nothing to lock", "tools")])
+    from planloom.tools.discover import discover
+
+    pins = await discover(workflow)
+    for name, server in pins.servers.items():
+        for tool in server.tools:
+            about = tool.description.partition("\n")[0]
+            typer.echo(harmless(f"{name}.{tool.name}: {about}"))
+    write_lock(path, pins)
+    typer.echo(f"wrote {path}")
 
 
 def picture(target: str, journal: str | None) -> Picture:

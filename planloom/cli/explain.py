@@ -167,7 +167,7 @@ def _price(rung: RungSpec) -> tuple[str, str]:
 
 
 def _tools(spec: WorkflowSpec) -> list[RenderableType]:
-    kinds = ("python", "files", "http", "sql", "ref")
+    kinds = ("python", "files", "http", "sql", "mcp", "ref")
     named = [
         f"{name} ({next((kind for kind in kinds if getattr(tool, kind) is not None), '')}, {tool.access})"
         if tool.files is not None or tool.sql is not None
