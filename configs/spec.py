@@ -154,6 +154,8 @@ class McpSpec(Spec):
     """Sent with every request; take secrets from `${env:NAME}`."""
     private: bool = False
     """Allow http and private and loopback addresses, for a service of your own."""
+    start: Seconds = 60.0
+    """Seconds for the server to answer first; a package runner may have to fetch it."""
     max_bytes: Count = 4_000_000
     """Bytes of one message of the server at most."""
     effects: dict[str, Literal["pure", "read", "write"]] = {}

@@ -18,8 +18,8 @@ from planloom.tools.mcp_error import RefusedError, ServerError
 if TYPE_CHECKING:
     from planloom.tools.mcp_session import Session
 
-_START_S = 60.0
-"""For a server to answer first, at least: a package runner may have to fetch it."""
+_ANSWER_S = 5.0
+"""For a server that let a call run out of time to show that it is alive, at most."""
 _MAX_STARTS = 4
 """In a row, without a call that was answered."""
 _EXTRA = ("anyio", "httpx2", "mcp", "mcp_types")
@@ -42,7 +42,7 @@ async def connect(name: str, spec: ToolSpec, folder: Path, group: asyncio.TaskGr
     from planloom.tools.mcp_session import Session
 
     session = Session(spec.mcp or McpSpec(), folder)
-    await session.start(group, timeout_s=max(_START_S, spec.timeout))
+    await session.start(group)
     return session
 
 
@@ -66,8 +66,9 @@ class McpSource:
         self._group: asyncio.TaskGroup | None = None
         self._open = AsyncExitStack()
         self._session: Session | None = None
-        self._gate = asyncio.Lock()
+        self._mending: asyncio.Task[Session | ServerError | ConfigError] | None = None
         self._starts = 0
+        self._patience_s = min(_ANSWER_S, spec.timeout / 4)
         self._changed: dict[str, str] = {}
 
     def _fault(self, field: str, *messages: str) -> ConfigError:
@@ -130,6 +131,8 @@ class McpSource:
 
     async def close(self) -> None:
         """End the connection, and the program behind it."""
+        if self._mending is not None:
+            self._mending.cancel()
         if self._session is not None:
             await self._session.stop()
         await self._open.aclose()
@@ -151,31 +154,46 @@ class McpSource:
         return value
 
     async def _ready(self) -> "Session":
-        """Return a connection that works, over which the tools were compared; start one where there is none."""
-        async with self._gate:
-            session = self._session
-            if session is not None and session.suspect and not await session.answers():
-                await session.stop()
-            if session is None or session.over:
-                session = await self._restarted()
-            if session.stale:
-                await self._compare(session)
+        """Return a connection that works, over which the tools were compared."""
+        session = self._session
+        if session is not None and not (session.over or session.suspect or session.stale):
             return session
-
-    async def _restarted(self) -> "Session":
         if self._group is None:
             raise ServerError("the tool is not open")
-        if self._starts >= _MAX_STARTS:
+        if self._mending is None or self._mending.done():
+            self._mending = self._group.create_task(self._mended(), name=f"mend {self._name}")
+        found = await asyncio.shield(self._mending)  # a call that is given up leaves a slow start to the next one
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def _mended(self) -> "Session | ServerError | ConfigError":
+        """Ask a connection that may not work, start one where there is none, and compare the tools."""
+        try:
+            session = self._session
+            if session is not None and session.suspect and not await session.answers(self._patience_s):
+                await session.stop()
+            if self._session is None or self._session.over:
+                await self._start()
+            return await self._compared()
+        except (ServerError, ConfigError) as exc:
+            return exc
+
+    async def _start(self) -> None:
+        if self._group is None or self._starts >= _MAX_STARTS:
             raise ServerError(f"the server was started {_MAX_STARTS} times without answering a call; it stays ended")
         self._starts += 1
         self._session = await connect(self._name, self._spec, self._base_dir, self._group)
-        await self._compare(self._session)
+        self._session.stale = True
+
+    async def _compared(self) -> "Session":
+        from planloom.tools.mcp_offer import look  # its library is there: the server was asked
+
+        if self._session is None:
+            raise ServerError("the server is not connected")
+        if self._session.stale:
+            names = {tool.name for tool in self._allowed}
+            found = look(await self._session.offers(), self._pinned.target, self._session.title, names)
+            held = PinnedServer(target=self._pinned.target, title=self._pinned.title, tools=self._allowed)
+            self._changed = changes(held, found.server) | dict(found.refused)
         return self._session
-
-    async def _compare(self, session: "Session") -> None:
-        from planloom.tools.mcp_offer import look
-
-        names = {tool.name for tool in self._allowed}
-        found = look(await session.offers(), self._pinned.target, session.title, names)
-        held = PinnedServer(target=self._pinned.target, title=self._pinned.title, tools=self._allowed)
-        self._changed = changes(held, found.server) | dict(found.refused)

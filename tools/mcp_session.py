@@ -25,8 +25,6 @@ _MAX_PAGES = 50
 _MAX_ERROR_CHARS = 2000
 _SETTLE_S = 6.0
 """For a broken connection to say why; more than a program takes to be ended."""
-_ANSWER_S = 5.0
-"""For a server that let a call run out of time to show that it is alive."""
 
 
 class Session:
@@ -42,11 +40,12 @@ class Session:
         """What the server calls itself."""
         self.stale = False
         """Its tools may have changed since they were listed."""
+        self._deaf = False
         self.suspect = False
         """A call was given up, so it may hang."""
         self.over = False
 
-    async def start(self, group: asyncio.TaskGroup, *, timeout_s: float) -> None:
+    async def start(self, group: asyncio.TaskGroup) -> None:
         """Connect.
 
         Raises:
@@ -54,13 +53,12 @@ class Session:
         """
         ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._task = group.create_task(self._hold(ready), name="mcp server")
-        deadline = asyncio.timeout(timeout_s)
         try:
-            async with deadline:
+            async with asyncio.timeout(self._mcp.start):
                 self._client = await ready
         except TimeoutError as exc:
             await self.stop()
-            raise ServerError(self._shown(f"it did not answer within {timeout_s:g} s")) from exc
+            raise ServerError(self._shown(f"it did not answer within {self._mcp.start:g} s")) from exc
         except BaseException:
             await self.stop()
             raise
@@ -109,8 +107,8 @@ class Session:
                 async with client.listen(tools_list_changed=True) as events:
                     async for _ in events:
                         self.stale = True
-            except Exception:  # whatever the SDK raises: from here on nobody tells
-                self.stale = True
+            except Exception:  # whatever the SDK raises: from here on nobody tells, so every call must ask
+                self.stale = self._deaf = True
         await self._said.ended.wait()
 
     async def _heard(self, message: IncomingMessage) -> None:
@@ -123,24 +121,33 @@ class Session:
         Raises:
             ServerError: It does not answer.
         """
-        client, found = self._connection, list[OfferedTool]()
-        cursor: str | None = None
-        self.stale = False
+        self.stale = False  # before it is asked: what changes meanwhile is asked for again
         try:
-            for _ in range(_MAX_PAGES):
-                page = await client.list_tools(cursor=cursor)
-                found += page.tools
-                cursor = page.next_cursor
-                if cursor is None:
-                    return found
+            found = await self._listed()
+        except asyncio.CancelledError:
+            self.stale = True
+            raise
         except Exception as exc:  # whatever the SDK makes of what the server sent
+            self.stale = True
             raise await self._error(exc) from exc
-        raise ServerError(f"its list of tools has more than {_MAX_PAGES} pages")
+        self.stale = self.stale or self._deaf
+        return found
 
-    async def answers(self) -> bool:
+    async def _listed(self) -> list[OfferedTool]:
+        found: list[OfferedTool] = []
+        cursor: str | None = None
+        for _ in range(_MAX_PAGES):
+            page = await self._connection.list_tools(cursor=cursor)
+            found += page.tools
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
+        raise ValueError(f"its list of tools has more than {_MAX_PAGES} pages")
+
+    async def answers(self, timeout_s: float) -> bool:
         """Whether a server that let a call run out of time still answers."""
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(timeout_s):
                 await self._connection.list_tools()
         except Exception:  # of the SDK, or out of time: either way it does not
             return False
