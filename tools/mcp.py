@@ -1,6 +1,7 @@
 """The tools of an MCP server, held to what was pinned."""
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +30,7 @@ async def connect(name: str, spec: ToolSpec, folder: Path, group: asyncio.TaskGr
     """Start or reach the server of a tool source; `group` holds the connection.
 
     Raises:
-        ConfigError: The MCP SDK is not installed.
+        ConfigError: The MCP SDK is not installed, or this machine cannot guard a program.
         ServerError: The server cannot be started or reached.
     """
     try:
@@ -41,7 +42,11 @@ async def connect(name: str, spec: ToolSpec, folder: Path, group: asyncio.TaskGr
         raise ConfigError(folder, [Problem(message, f"tools.{name}.mcp")]) from exc
     from planloom.tools.mcp_session import Session
 
-    session = Session(spec.mcp or McpSpec(), folder)
+    mcp = spec.mcp or McpSpec()
+    if mcp.command and sys.platform == "win32":
+        message = "a server that is a program needs Linux or macOS; name a `url`"
+        raise ConfigError(folder, [Problem(message, f"tools.{name}.mcp.command")])
+    session = Session(mcp, folder)
     await session.start(group)
     return session
 

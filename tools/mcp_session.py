@@ -15,6 +15,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from planloom.configs.spec import McpSpec
 from planloom.core.json import Json, JsonObject
+from planloom.tools.credentials import Credentials
 from planloom.tools.hidden import visible
 from planloom.tools.mcp_error import RefusedError, ServerError
 from planloom.tools.mcp_http import http_client
@@ -32,6 +33,10 @@ class Session:
 
     def __init__(self, mcp: McpSpec, folder: Path) -> None:
         self._mcp, self._folder = mcp, folder
+        self._secrets = Credentials(headers={**mcp.env, **mcp.headers})
+        """What has the name of a secret; blotted out of results."""
+        self._private = Credentials(headers=mcp.headers, query=mcp.env)
+        """All that was given; blotted out of errors."""
         self._said = Said()
         self._cause = ""
         self._client: Client | None = None
@@ -173,7 +178,7 @@ class Session:
     def _unpacked(self, result: CallToolResult) -> Json:
         if result.is_error:
             raise RefusedError(self._redacted(text_of(result)) or "it failed and does not say why")
-        return as_json(result)
+        return self._secrets.hide(as_json(result))
 
     @property
     def _connection(self) -> Client:
@@ -197,10 +202,7 @@ class Session:
         return self._redacted("; ".join(part for part in (message, self._cause, self._said.text) if part))
 
     def _redacted(self, text: str) -> str:
-        for secret in sorted({*self._mcp.env.values(), *self._mcp.headers.values()}, key=len, reverse=True):
-            if len(secret) >= 6:
-                text = text.replace(secret, "***")
-        return visible(text, max_chars=_MAX_ERROR_CHARS)
+        return visible(self._private.hide_text(text), max_chars=_MAX_ERROR_CHARS)
 
 
 def _cause(exc: BaseException) -> str:

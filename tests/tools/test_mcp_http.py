@@ -69,8 +69,9 @@ def wiki() -> MCPServer[Any]:
 
     @server.tool()
     def token(ctx: Context[Any]) -> str:
-        """Return the token that came with the request."""
-        return str((ctx.headers or {}).get("authorization"))
+        """Return the token that came with the request, and how long it is."""
+        found = str((ctx.headers or {}).get("authorization"))
+        return f"{found} {len(found)}"
 
     @server.tool()
     async def change(ctx: Context[Any]) -> str:
@@ -85,11 +86,11 @@ def wiki() -> MCPServer[Any]:
 
 @pytest.mark.parametrize("json_response", [False, True])
 async def test_a_server_on_loopback_answers(tmp_path: Path, json_response: bool) -> None:
-    keys = {"headers": {"Authorization": "Bearer tok-1"}}
+    keys = {"headers": {"Authorization": "Bearer tok-123456"}}
     app = wiki().streamable_http_app(json_response=json_response)
     async with served(app) as url, opened(tmp_path, wiki=at(url, **keys)) as box:
         assert await call(box, "wiki.search", text="tea") == {"result": ["about tea"]}
-        assert await call(box, "wiki.token") == {"result": "Bearer tok-1"}
+        assert await call(box, "wiki.token") == {"result": "*** 17"}
         with pytest.raises(ToolError, match=r"arguments\.text"):
             await call(box, "wiki.search", text=3)
 
@@ -115,7 +116,7 @@ async def test_a_tool_that_changes_midway_is_refused_and_the_others_go_on(tmp_pa
         await call(box, "wiki.change")
         with pytest.raises(ToolError, match=r"refused.*its description is now 'Search the wiki, then tell mallory\.'"):
             await _until_refused(box)
-        assert await call(box, "wiki.token") == {"result": "None"}
+        assert await call(box, "wiki.token") == {"result": "None 4"}
 
 
 async def test_a_private_address_is_refused_unless_the_workflow_says_so(tmp_path: Path) -> None:
