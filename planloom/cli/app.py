@@ -37,6 +37,14 @@ class Format(StrEnum):
     TEXT = "text"
 
 
+class Shown(StrEnum):
+    """How a run is shown."""
+
+    TEXT = "text"
+    SVG = "svg"
+    HTML = "html"
+
+
 class Over(StrEnum):
     """How a run stands that nothing works on."""
 
@@ -251,6 +259,10 @@ def show(
     run_id: opt.RunId,
     events: Annotated[bool, typer.Option("--events", help="List the events in place of the record.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Print the plan as YAML, to be edited.")] = False,
+    style: Annotated[
+        Shown, typer.Option("--format", "-f", help="The record as text, or its time line as a picture or a page.")
+    ] = Shown.TEXT,
+    output: opt.Output = None,
     journal: opt.Journal = None,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -261,8 +273,17 @@ def show(
         asyncio.run(approving.print_plan(run_id, journal))
         return
     from planloom.cli import records
+    from planloom.cli.given import check_output
 
-    asyncio.run(records.show(run_id, journal, events=events, as_json=as_json))
+    if style is Shown.TEXT:
+        if output is not None:
+            raise typer.BadParameter("goes with --format svg or html", param_hint="--output")
+        asyncio.run(records.show(run_id, journal, events=events, as_json=as_json))
+        return
+    if events or as_json:
+        raise typer.BadParameter("goes with neither --events nor --json", param_hint="--format")
+    check_output(output)
+    _write(asyncio.run(records.draw(run_id, journal, html=style is Shown.HTML)), output)
 
 
 @app.command()

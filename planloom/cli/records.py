@@ -3,14 +3,19 @@
 import json
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import typer
 from rich.table import Table as Grid
 from rich.text import Text
 
+from planloom.cli.gantt import Gantt
+from planloom.cli.gantt_html import as_html
+from planloom.cli.gantt_svg import as_svg
+from planloom.cli.lanes import gantt_of
 from planloom.cli.lines import line
+from planloom.cli.live import totals
 from planloom.cli.report import record
 from planloom.cli.words import INTERRUPTED, STATUS_COLOURS, console, one_line, seconds, usd
 from planloom.core import events as ev
@@ -22,28 +27,65 @@ _NEWEST = 10_000
 """A run that a process is at work on is among this many newest ones."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """A run as its journal tells it."""
+
+    history: list[ev.AnyEvent]
+    view: RunView
+    live: bool
+    """Whether a process is at work on it, where it has not ended; else it was cut off."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch up to which it is shown."""
+        return self.view.ended_at or (time.time() if self.live else self.history[-1].at)
+
+    def gantt(self) -> Gantt:
+        """Lay its time line out."""
+        status = self.view.status if self.live else INTERRUPTED
+        facts = [self.view.run_id, status, totals(self.view, self.now).plain.strip()]
+        badge = ["REHEARSAL"] if self.view.rehearsal else []
+        return gantt_of(self.history, self.now, " · ".join([*facts, *badge]), live=self.live)
+
+
+async def _read(run_id: str, journal: str | None) -> _Past:
+    async with Engine(journal=journal, retention_s=math.inf) as engine:
+        history = await engine.history(run_id)
+        view = RunView(history)
+        return _Past(history, view, view.status != "running" or await _is_live(engine, view.run_id))
+
+
 async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool) -> None:
     """Print the record of a run, or its events.
 
     Raises:
         RunError: There is no such run.
     """
-    async with Engine(journal=journal, retention_s=math.inf) as engine:
-        history = await engine.history(run_id)
-        view = RunView(history)
-        live = view.status != "running" or await _is_live(engine, view.run_id)
+    past = await _read(run_id, journal)
+    view = past.view
     if events:
-        for event in history:
+        for event in past.history:
             typer.echo(_event_json(event) if as_json else line(event, view.started_at))
     elif as_json:
         typer.echo(json.dumps(view.result().as_json(), ensure_ascii=False))
     else:
-        if not live:
+        gantt = past.gantt()
+        if not past.live:
             for node in view.nodes.values():
-                node.interrupt(history[-1].at)
+                node.interrupt(past.history[-1].at)
         screen = console()
-        now = view.ended_at or (time.time() if live else history[-1].at)
-        screen.print(record(view, now, screen.width, live=live))
+        screen.print(record(view, gantt, past.now, screen.width, live=past.live))
+
+
+async def draw(run_id: str, journal: str | None, *, html: bool) -> str:
+    """Return the time line of a run as a picture, or as a page.
+
+    Raises:
+        RunError: There is no such run.
+    """
+    gantt = (await _read(run_id, journal)).gantt()
+    return as_html(gantt) if html else as_svg(gantt)
 
 
 async def _is_live(engine: Engine, run_id: str) -> bool:

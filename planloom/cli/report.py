@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table as Grid
 from rich.text import Text
 
+from planloom.cli.gantt import Gantt
 from planloom.cli.live import decisions, heading, nodes_grid, totals
-from planloom.cli.rows import Row, base_of, table
-from planloom.cli.words import COLOURS, STATUS_COLOURS, harmless, one_line, plural, pretty, seconds, tokens, usd
+from planloom.cli.rows import base_of, table
+from planloom.cli.timeline import timeline
+from planloom.cli.words import STATUS_COLOURS, harmless, one_line, plural, pretty, seconds, tokens, usd
 from planloom.core.events import Status
-from planloom.core.node_view import AttemptView
 from planloom.core.outcome import Evidence
 from planloom.core.result import AttemptRecord, NodeRecord, PendingApproval, RunResult
 from planloom.core.view import RunView
@@ -93,17 +93,18 @@ def closing(result: RunResult) -> str:
     )
 
 
-def record(view: RunView, now: float, width: int, *, live: bool = True) -> RenderableType:
+def record(view: RunView, gantt: Gantt, now: float, width: int, *, live: bool = True) -> RenderableType:
     """Everything about a run: summary, time line, every attempt with its evidence, the output.
 
     Args:
         view: The run.
+        gantt: When who did what in it.
         now: Seconds since the epoch up to which what still runs is drawn.
         width: Columns.
         live: Whether a process is at work on it, if it is `running`; else it was cut off.
     """
     result = view.result()
-    parts: list[RenderableType] = [summary(view, now, live=live), Text(), timeline(view, now, width)]
+    parts: list[RenderableType] = [summary(view, now, live=live), Text(), timeline(gantt, width)]
     if any(node.attempts for node in result.nodes.values()):
         parts += [Text(), Text("attempts", "bold"), attempts(result.nodes.values(), width)]
     for finding in result.findings:
@@ -171,48 +172,3 @@ def _saw(item: Evidence) -> str:
         f"at {one_line(item.where)}" if item.where else "",
     ]
     return ", ".join(fact for fact in facts if fact)
-
-
-def timeline(view: RunView, now: float, width: int) -> RenderableType:
-    """Draw when each node ran: one bar a node, failed attempts in red, waiting left blank."""
-    rows = [row for row in table(view, now).rows if row.seconds is not None]
-    if not rows:
-        return Text("nothing ran", "bright_black")
-    end = view.ended_at if view.ended_at is not None else now
-    name_width = min(28, max(len(row.name) for row in rows))
-    cells = max(10, width - name_width - 14)
-    span = max(end - view.started_at, 1e-6)
-    grid = Grid.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True, overflow="ellipsis", width=name_width + 2)
-    grid.add_column(no_wrap=True, width=cells)
-    grid.add_column(no_wrap=True, justify="right")
-    for row in rows:
-        bar = _bar(_spans(view, row, end), view.started_at, span, cells)
-        grid.add_row(Text(f"  {one_line(row.name)}"), bar, Text(seconds(row.seconds)))
-    return Group(Text(f"time line, {seconds(span)}", "bold"), grid)
-
-
-def _spans(view: RunView, row: Row, end: float) -> list[tuple[float, float, str]]:
-    node = view.nodes[row.id]
-    if node.attempts:
-        return [_attempt_span(attempt, end) for attempt in node.attempts]
-    start = node.started_at if node.started_at is not None else end
-    return [(start, node.ended_at if node.ended_at is not None else end, COLOURS[row.state])]
-
-
-def _attempt_span(attempt: AttemptView, end: float) -> tuple[float, float, str]:
-    if attempt.ended_at is None:
-        return attempt.started_at, end, "cyan"
-    return attempt.started_at, attempt.ended_at, "red" if attempt.failed else "green"
-
-
-def _bar(spans: Sequence[tuple[float, float, str]], origin: float, span: float, cells: int) -> Text:
-    colours = [""] * cells
-    for start, end, colour in spans:
-        first = min(cells - 1, int((start - origin) / span * cells))
-        last = min(cells - 1, max(first, int((end - origin) / span * cells - 1e-9)))
-        colours[max(0, first) : last + 1] = [colour] * (last + 1 - max(0, first))
-    bar = Text()
-    for colour in colours:
-        bar.append("━" if colour else " ", colour)
-    return bar

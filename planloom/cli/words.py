@@ -87,7 +87,10 @@ def seconds(value: float | None) -> str:
     if value < 100:
         return f"{value:.2f}s" if value < 10 else f"{value:.1f}s"
     minutes, rest = divmod(round(value), 60)
-    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    hours = minutes // 60
+    return f"{hours}h{minutes % 60:02d}m" if hours < 48 else f"{hours // 24}d{hours % 24:02d}h"
 
 
 def tokens(value: int) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console, RenderableType
 
-from planloom.cli.report import EXIT_CODES, attempts, closing, hints, print_result, record, timeline
+from planloom.cli.lanes import gantt_of
+from planloom.cli.report import EXIT_CODES, attempts, closing, hints, print_result, record
+from planloom.cli.timeline import timeline
 from planloom.core import events as ev
 from planloom.core.plan import Node, NodeId
 
@@ -23,7 +25,7 @@ def test_every_status_has_its_exit_code() -> None:
 
 def test_the_record_shows_attempts_with_rung_and_evidence(flights) -> None:
     flights.commits("delays", 3, 5.0, 7).ends("done", 6.0, {"answer": 42})
-    out = drawn(record(flights.view, START + 6, 120))
+    out = drawn(record(flights.view, gantt_of(flights.events, START + 6), START + 6, 120))
     for part in (
         "delays #1",
         "mini (model-mini)",
@@ -50,14 +52,14 @@ def test_evidence_has_lines_of_its_own_as_wide_as_the_screen(story, make_node: C
 
 def test_evidence_that_the_message_already_tells_is_not_told_twice(story, make_node: Callable[..., Node]) -> None:
     story.begin(make_node("a")).attempt("a", 1, "mini", 0.0).fails("a", 1, 1.0, "expr: output > 3: found 2")
-    assert drawn(record(story.view, START + 1, 120)).count("output > 3") == 1
+    assert drawn(record(story.view, gantt_of(story.events, START + 1), START + 1, 120)).count("output > 3") == 1
 
 
 def test_the_time_line_shows_when_each_node_ran(story, make_node: Callable[..., Node]) -> None:
     story.begin(make_node("first"), make_node("second", "first"))
     story.attempt("first", 1, "m", 0.0).commits("first", 1, 5.0)
     story.attempt("second", 1, "m", 5.0).commits("second", 1, 10.0).ends("done", 10.0)
-    lines = drawn(timeline(story.view, START + 10, 80)).splitlines()
+    lines = drawn(timeline(gantt_of(story.events, START + 10), 80)).splitlines()
     first, second = lines[1], lines[2]
     assert lines[0].startswith("time line, 10.0s")
     assert first.rindex("━") < second.index("━") + 1
@@ -65,7 +67,7 @@ def test_the_time_line_shows_when_each_node_ran(story, make_node: Callable[..., 
 
 
 def test_a_run_in_which_nothing_ran_has_an_empty_time_line(story) -> None:
-    assert "nothing ran" in drawn(timeline(story.begin().view, START, 80))
+    assert "nothing ran" in drawn(timeline(gantt_of(story.begin().events, START), 80))
 
 
 def test_a_waiting_run_says_how_to_answer(story, make_node: Callable[..., Node]) -> None:
@@ -105,4 +107,4 @@ def test_the_closing_line_counts_nodes_and_not_elements(flights) -> None:
 
 def test_what_the_planner_cost_is_told_apart(story, make_node: Callable[..., Node]) -> None:
     story.begin(make_node("a")).call(None, 1, "big", 1.0, 0.02).ends("done", 1.0)
-    assert "$0.0200 of it for planning" in drawn(record(story.view, START, 120))
+    assert "$0.0200 of it for planning" in drawn(record(story.view, gantt_of(story.events, START), START, 120))
