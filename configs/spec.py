@@ -281,6 +281,8 @@ class InputSpec(Spec):
     """Used when the input is not given; an input without a default must be given."""
     enum: tuple[JsonValue, ...] | None = None
     """The only values allowed."""
+    trust: Literal["trusted", "untrusted"] = "trusted"
+    """`untrusted` if it may hold what others wrote, such as a mail to answer; planners then see only its size."""
     items: dict[str, JsonValue] | None = None
     """JSON Schema of an array's items."""
     properties: dict[str, dict[str, JsonValue]] | None = None
@@ -332,6 +334,9 @@ class WorkflowSpec(Spec):
     """Caps."""
     ask: AskSpec = AskSpec()
     """When a human does not answer."""
+    flows: Literal["hold", "refuse", "allow"] = "hold"
+    """When an untrusted value would fill a `control` parameter and nobody granted it: wait for a human, tell the worker
+    no, or let it through."""
     max_parallel: int = Field(default=16, ge=1, le=1000)
     """Nodes of this run under way at the same time."""
     output: JsonValue = None

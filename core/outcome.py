@@ -31,6 +31,8 @@ class FailureKind(StrEnum):
     """The node's own inputs or condition could not be worked out from what was committed."""
     INTERRUPTED = "interrupted"
     """The process died while the attempt ran."""
+    FLOW = "flow"
+    """An untrusted value would steer a tool; a human is asked first. `code` binds the answer to the exact call."""
     DENIED = "denied"
     """A human rejected it."""
 

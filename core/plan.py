@@ -121,6 +121,7 @@ FindingCode: TypeAlias = Literal[
     "no_price",
     "id_reused",
     "empty_plan",
+    "untrusted_flow",
 ]
 
 

@@ -14,6 +14,7 @@ from planloom.core.plan import Grant, Node, NodeId
 from planloom.graphs.calls import Calls
 from planloom.graphs.consensus import sample_until_agreed
 from planloom.graphs.context import Run
+from planloom.graphs.gate import FlowHeldError, Gate
 from planloom.graphs.grants import GrantedTools
 from planloom.graphs.meter import Meter
 
@@ -69,6 +70,8 @@ class Attempts:
             return Failed(kind=exc.kind, message=exc.message)
         except ToolError as exc:
             return Failed(kind=FailureKind.TOOL, message=str(exc))
+        except FlowHeldError as exc:
+            return Failed(kind=FailureKind.FLOW, message=str(exc), code=exc.bound_to, output=exc.shown)
         except BudgetExceeded as exc:
             return Failed(kind=FailureKind.BUDGET, message=str(exc))
 
@@ -82,7 +85,8 @@ class Attempts:
                 return await self._compute(job)
 
     async def _ask(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
-        tools = GrantedTools(self._run.toolbox, job.grants, self._calls(job, attempt))
+        gate = Gate(self._run, job.node, tainted=last is not None)
+        tools = GrantedTools(self._run.toolbox, job.grants, self._calls(job, attempt), gate)
         task = Task(
             node_id=job.node.id,
             attempt=attempt,
@@ -99,6 +103,7 @@ class Attempts:
 
     async def _call(self, job: Job, attempt: int) -> Outcome:
         (tool,) = self._run.toolbox.expand(job.node.tool or "")
+        Gate(self._run, job.node).check(tool, dict(job.values), set())
         return self._fit(job, await self._calls(job, attempt).make(tool, dict(job.values), fixed={}))
 
     def _calls(self, job: Job, attempt: int) -> Calls:

@@ -10,6 +10,7 @@ from planloom.core.json import Json
 from planloom.core.plan import Finding, Node, NodeId, Plan
 from planloom.core.refs import Ref, RefError, Step, find_refs
 from planloom.graphs.lint import Facts, dependencies, did_you_mean, effect_of, lint_node, references
+from planloom.graphs.taint import Labels, flow_findings
 
 _OPEN_ENDED = {"$ref", "allOf", "anyOf", "oneOf", "patternProperties"}
 """Keywords that may say more about an object than its `properties` do."""
@@ -69,7 +70,9 @@ def compile_plan(
     findings += _lint_cycle(by_id, deps)
     if fatal := [finding for finding in findings if finding.fatal]:
         raise PlanError(fatal)
-    warnings = [*findings, *_lint_unread(by_id, deps, output)]
+    labels = Labels(by_id, facts.tools, facts.untrusted_inputs)
+    told = flow_findings(by_id.values(), labels, facts.tools, by_hand=facts.by_hand)
+    warnings = [*findings, *_lint_unread(by_id, deps, output), *told]
     return Compiled(plan=Plan(version=version, nodes=by_id, output=output), deps=deps, warnings=tuple(warnings))
 
 

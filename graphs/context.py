@@ -11,6 +11,7 @@ from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Node, NodeId, ToolName
 from planloom.core.view import RunView
 from planloom.graphs.lint import Facts
+from planloom.graphs.taint import Labels
 from planloom.models.gateway import Rung
 from planloom.state.ledger import Amount, Caps, Ledger
 from planloom.state.log import RunLog
@@ -101,6 +102,27 @@ class Run:
         given = self.view.approvals.get((None, plan.digest))
         return given is None or not given.approved
 
+    @property
+    def labels(self) -> Labels:
+        """What is untrusted in the plan in force, or in what is known of it while it is being written."""
+        nodes = self.view.plan.nodes if self.view.plan else self.view.provisional
+        return Labels(nodes, self.facts.tools, self.facts.untrusted_inputs)
+
+    def written_by_hand(self, node: Node) -> bool:
+        """Whether a person wrote this very node, and with it the references in its arguments."""
+        owner = NodeId(node.id.partition("[")[0])
+        written = self.spec.nodes.get(owner)
+        planned = self.view.plan.nodes.get(owner) if self.view.plan else None
+        if written is None or planned is None:
+            return False
+        mine = written.to_node(owner)
+        return (mine.inputs, mine.tools, mine.tool, mine.map) == (
+            planned.inputs,
+            planned.tools,
+            planned.tool,
+            planned.map,
+        )
+
     def writing_tools(self, node: Node) -> list[Tool]:
         """Return the tools by which a node can write."""
         names = [grant.tool for grant in node.tools] + ([node.tool] if node.tool else [])
@@ -156,5 +178,6 @@ def facts_of(workflow: Workflow, toolbox: Toolbox, *, by_hand: bool) -> Facts:
         max_nodes=10_000 if by_hand else spec.planner.max_nodes,
         by_hand=by_hand,
         refs=frozenset(ref for ref, _ in check_refs(spec)),
+        untrusted_inputs=frozenset(name for name, given in spec.inputs.items() if given.trust == "untrusted"),
         hold_writes=spec.planner.approve != "never",
     )

@@ -222,7 +222,7 @@ class Driver:
                 progress.carry_out(decision)
                 return True
             case Ask():
-                answer = self._run.view.approvals.get((node.id, _ask_digest(node, progress)))
+                answer = self._run.view.approvals.get((node.id, _bound_to(node, progress)))
                 return answer is not None and answer.approved
             case Replan() | Stop():
                 return False
@@ -302,7 +302,7 @@ class Driver:
         """Carry out a decision that ends the attempts; `tried` is an element where `node` is a map."""
         failed = progress.last or Failed(kind=FailureKind.INTERRUPTED, message="interrupted")
         if isinstance(decision, Ask):
-            bound_to = _ask_digest(tried, progress)
+            bound_to = _bound_to(tried, progress)
             if (tried.id, bound_to) not in self._run.view.approvals:
                 self._run.log.note(self._asked(tried, progress, decision, bound_to))
                 return Settled.HELD
@@ -322,6 +322,8 @@ class Driver:
         kind: HoldKind = "attempt"
         if last is not None and last.kind is FailureKind.QUESTION:
             kind, shown = "question", {"question": last.message}
+        elif last is not None and last.kind is FailureKind.FLOW:
+            kind, shown = "flow", {"call": last.output}
         elif effects and self._run.in_doubt(node, progress.attempt):
             kind = "effect"
             shown["writes"] = [
@@ -349,6 +351,8 @@ def _element_id(node: Node, index: int) -> NodeId:
     return NodeId(f"{node.id}[{index}]")
 
 
-def _ask_digest(node: Node, progress: Progress) -> str:
-    """What an answer to a question about this attempt is bound to."""
+def _bound_to(node: Node, progress: Progress) -> str:
+    """What an answer to a question about this attempt is bound to: the very call, where one waits for approval."""
+    if progress.last is not None and progress.last.kind is FailureKind.FLOW:
+        return progress.last.code
     return digest([node.digest, progress.attempt])

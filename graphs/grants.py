@@ -6,6 +6,7 @@ from planloom.core.errors import ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Grant
 from planloom.graphs.calls import Calls
+from planloom.graphs.gate import Gate
 from planloom.models.base import ToolOffer
 from planloom.tools.base import Tool
 from planloom.tools.toolbox import Toolbox
@@ -18,10 +19,12 @@ class GrantedTools:
         toolbox: All tools of the workflow.
         grants: What the plan gave this node, with references filled in.
         calls: Makes the calls.
+        gate: Asked before each call.
     """
 
-    def __init__(self, toolbox: Toolbox, grants: Iterable[Grant], calls: Calls) -> None:
+    def __init__(self, toolbox: Toolbox, grants: Iterable[Grant], calls: Calls, gate: Gate) -> None:
         self._calls = calls
+        self._gate = gate
         self._granted: dict[str, tuple[Tool, Grant]] = {}
         self._left: dict[str, int] = {}
         for grant in grants:
@@ -43,6 +46,7 @@ class GrantedTools:
 
         Raises:
             ToolError: It is not granted, its calls are used up, its arguments are wrong, or it failed.
+            FlowHeldError: A human must approve this call first.
         """
         if name not in self._granted:
             granted = ", ".join(self._granted) or "none"
@@ -53,7 +57,11 @@ class GrantedTools:
             raise ToolError(name, f"its {grant.max_calls} calls are used up; finish with what you have")
         if left is not None:
             self._left[grant.tool] = left - 1
-        return await self._calls.make(tool, args, fixed=grant.args)
+        self._gate.check(tool, {**args, **grant.args}, set(args) - set(grant.args))
+        try:
+            return await self._calls.make(tool, args, fixed=grant.args)
+        finally:
+            self._gate.was_read(tool)
 
 
 def _without(schema: JsonObject, fixed: Mapping[str, Json]) -> JsonObject:

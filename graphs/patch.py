@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from planloom.core.json import Json
 from planloom.core.plan import Finding, FindingCode, Node, NodeId, Plan, PlanPatch
 from planloom.graphs.lint import Facts, dependencies, effect_of, lint_node
+from planloom.graphs.taint import Labels, wider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +42,22 @@ def cone(failed: Iterable[NodeId], deps: Mapping[NodeId, frozenset[NodeId]]) -> 
 
 
 def guard(patch: PlanPatch, bounds: Bounds) -> PlanPatch:
-    """Return the patch with the approvals that people asked for put back where a planner left them out."""
+    """Return the patch with the approvals that people asked for put back where a planner left them out.
+
+    Once untrusted text was read, a node that may do more than those it mends waits for an approval too.
+    """
+    labels = Labels(bounds.plan.nodes, bounds.facts.tools, bounds.facts.untrusted_inputs)
+    tainted = any(labels.output(node_id) for node_id in bounds.failed)
+    deps = {node.id: dependencies(node) for node in bounds.plan.nodes.values()}
+    mended = [bounds.plan.nodes[node_id] for node_id in cone(bounds.failed, deps) if node_id in bounds.plan.nodes]
     held = {str(name) for node in bounds.by_hand.values() if node.approve for name in _tools(node, bounds.facts)}
 
     def guarded(node: Node) -> Node:
         before = bounds.by_hand.get(node.id)
         asked = before is not None and before.approve
         writes = effect_of(node, bounds.facts) == "write" and bool(held & set(_tools(node, bounds.facts)))
-        return replace(node, approve=True) if asked or writes else node
+        more = tainted and bool(wider(node, mended, bounds.facts.tools))
+        return replace(node, approve=True) if asked or writes or more else node
 
     return replace(patch, nodes={node_id: guarded(node) for node_id, node in patch.nodes.items()})
 

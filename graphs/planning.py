@@ -17,6 +17,7 @@ from planloom.graphs.lint import dependencies, lint_node
 from planloom.graphs.meter import Meter
 from planloom.graphs.patch import Bounds, apply_patch, cone, guard, lint_patch
 from planloom.graphs.schedule import Scheduler
+from planloom.graphs.taint import closed_failure, closed_value
 
 
 @dataclass(slots=True)
@@ -191,11 +192,13 @@ class Planning:
     def _trouble(self, plan: Plan, failures: dict[NodeId, Failed]) -> Trouble:
         states = {node_id: view.state for node_id, view in self.run.view.nodes.items() if node_id in plan.nodes}
         deps = {node.id: dependencies(node) for node in plan.nodes.values()}
+        labels = self.run.labels
+        done = {i: self.run.view.nodes[i].output for i, state in states.items() if state == "done"}
         return Trouble(
             plan=[node_json(node) for node in plan.nodes.values()],
             output=plan.output,
-            done={i: self.run.view.nodes[i].output for i, state in states.items() if state == "done"},
-            failed=failures,
+            done={i: closed_value(value) if labels.output(i) else value for i, value in done.items()},
+            failed={i: closed_failure(failed) if labels.output(i) else failed for i, failed in failures.items()},
             waiting=sorted(cone(failures, deps) - set(failures)),
             running=[node_id for node_id, state in states.items() if state == "running"],
         )
@@ -220,7 +223,10 @@ class Planning:
     def _assignment(self) -> Assignment:
         spec = self.run.spec
         return Assignment(
-            inputs=self.run.inputs,
+            inputs={
+                name: closed_value(value) if name in self.run.facts.untrusted_inputs else value
+                for name, value in self.run.inputs.items()
+            },
             input_notes={
                 name: {"type": note.type, "description": note.description} for name, note in spec.inputs.items()
             },

@@ -30,6 +30,7 @@ TABLE: Mapping[Kind, tuple[Step, ...]] = {
     Kind.INPUT: ("replan",),
     Kind.INTERRUPTED: (),
     Kind.BUDGET: (),
+    Kind.FLOW: ("ask",),
     Kind.DENIED: (),
 }
 

@@ -120,6 +120,7 @@ class FilesSource:
             call=call,
             timeout_s=self._spec.timeout,
             max_parallel=self._spec.max_parallel,
+            control=frozenset({"path"}) if effect == "write" else None,
         )
 
     def _read(self, args: JsonObject) -> Json:

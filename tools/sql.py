@@ -139,6 +139,7 @@ class SqlSource:
             call=call,
             timeout_s=self._spec.timeout + 1,
             max_parallel=min(self._spec.max_parallel, self._database.max_parallel),
+            control=frozenset({"sql"}) if effect == "write" else None,  # one that reads sends nothing out
         )
 
     def _query(self, args: JsonObject, watch: Watch) -> Json:

@@ -44,6 +44,7 @@ ROWS = [
     Row(Kind.INPUT, "replan"),
     Row(Kind.INTERRUPTED, ""),
     Row(Kind.BUDGET, "stop"),
+    Row(Kind.FLOW, "ask", bare="ask"),
     Row(Kind.DENIED, "stop"),
 ]
 
@@ -73,7 +74,7 @@ def test_steps_come_in_the_order_of_the_table(row: Row) -> None:
         seen.append(name(route(now)))
         now = used_up(now, step)
     assert seen == row.steps.split()
-    if row.kind is not Kind.REFUSAL:
+    if row.kind not in (Kind.REFUSAL, Kind.FLOW):
         assert isinstance(route(now), Stop), "nothing is left"
 
 
@@ -144,7 +145,7 @@ def test_the_same_situation_always_gives_the_same_decision(kind: Kind) -> None:
         assert not isinstance(first, Promote) or (rung == 0 and policy.promote)
         assert not isinstance(first, Retry) or failures <= policy.retry
         assert not isinstance(first, Vote) or (policy.vote and not voted)
-        assert not isinstance(first, Ask) or policy.then == "ask" or kind is Kind.REFUSAL
+        assert not isinstance(first, Ask) or policy.then == "ask" or kind in (Kind.REFUSAL, Kind.FLOW)
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -146,7 +146,7 @@ async def test_the_nth_call_of_a_tool_has_the_same_key_in_every_attempt(
 ) -> None:
     keys: list[tuple[str, str]] = []
 
-    @tool(effect="write")
+    @tool(effect="write", trust="trusted")
     async def send(text: str, idempotency_key: str) -> str:
         keys.append((text, idempotency_key))
         return text

@@ -1,0 +1,198 @@
+"""Where text from outside can get to: labels of values, and the flows into parameters that steer a tool.
+
+Everything follows from the plan alone, so what is shown before a run is what is enforced in it. A label is the set of
+places an untrusted value may come from: tools by name, inputs as `inputs.NAME`. An empty label is trusted.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from planloom.core.json import Json, JsonObject
+from planloom.core.outcome import Evidence, Failed
+from planloom.core.plan import Finding, Grant, Node, NodeId, ToolName
+from planloom.core.refs import Ref, Step, find_refs
+from planloom.tools.base import Tool
+
+Label: TypeAlias = frozenset[str]
+TRUSTED: Label = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """An untrusted value on its way into a control parameter."""
+
+    node_id: NodeId
+    tool: ToolName
+    parameter: str
+    origins: Label
+    free: bool = False
+    """A worker that may have read the origins fills it itself; no reference in the plan does."""
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        way = "filled by a model that may have read" if self.free else "filled from"
+        return f"{self.tool}({self.parameter}) steers the call and is {way} {', '.join(sorted(self.origins))}"
+
+
+class Labels:
+    """Labels of everything in one plan.
+
+    Args:
+        nodes: The plan's nodes.
+        tools: Operations by every name a grant may use.
+        untrusted_inputs: Inputs of the run that are not the user's own words.
+    """
+
+    def __init__(
+        self, nodes: Mapping[NodeId, Node], tools: Mapping[str, tuple[Tool, ...]], untrusted_inputs: frozenset[str]
+    ) -> None:
+        self._nodes, self._tools, self._inputs = nodes, tools, untrusted_inputs
+        self._known: dict[NodeId, Label] = {}
+
+    def output(self, node_id: NodeId) -> Label:
+        """Return the label of a node's output; a node that is not there yet counts as untrusted."""
+        if node_id not in self._known:
+            node = self._nodes.get(node_id)
+            self._known[node_id] = frozenset({str(node_id)})  # stands where references go round in a circle
+            if node is not None:
+                self._known[node_id] = self.read(node) | self._made(node)
+        return self._known[node_id]
+
+    def read(self, node: Node) -> Label:
+        """Return the label of all that a node is given: inputs, goal, list and fixed arguments."""
+        given = self.value([dict(node.inputs), node.goal, node.map, [dict(grant.args) for grant in node.tools]], node)
+        whole = node.code is not None and "inputs" in node.code
+        return given | (frozenset(f"inputs.{name}" for name in self._inputs) if whole else TRUSTED)
+
+    def value(self, template: Json, node: Node) -> Label:
+        """Return the label of a template in a node."""
+        return frozenset[str]().union(*(self._ref(ref, node) for _, ref in find_refs(template)))
+
+    def _made(self, node: Node) -> Label:
+        """Return what a node's own tools add; `pure` tools and code only pass on what they are given."""
+        names = [str(grant.tool) for grant in node.tools] + ([str(node.tool)] if node.tool else [])
+        tools = [tool for name in names for tool in self._tools.get(name, ())]
+        return frozenset(str(tool.name) for tool in tools if brings_in(tool))
+
+    def _ref(self, ref: Ref, node: Node) -> Label:
+        match ref.root:
+            case "inputs":
+                return frozenset({f"inputs.{ref.path[0]}"}) if ref.path[0] in self._inputs else TRUSTED
+            case "item":
+                return self.value(node.map, replace(node, map=None)) if node.map is not None else TRUSTED
+            case "index":
+                return TRUSTED
+            case "nodes":
+                target = self._nodes.get(ref.node_id or NodeId(""))
+                if target is not None and is_choice(_schema_at(target, ref.path)):
+                    return TRUSTED
+                return self.output(ref.node_id or NodeId(""))
+
+
+def brings_in(tool: Tool) -> bool:
+    """Tell whether a tool's results may hold what others wrote."""
+    return tool.trust == "untrusted" and tool.effect != "pure"
+
+
+def is_choice(schema: Json) -> bool:
+    """Tell whether a schema only lets through values that the plan itself wrote down, or true and false.
+
+    An untrusted text can then do no more than a condition could: pick one of them.
+    """
+    if not isinstance(schema, dict):
+        return False
+    if "enum" in schema or "const" in schema or schema.get("type") in ("boolean", "null"):
+        return True
+    properties = schema.get("properties")
+    closed = schema.get("type") == "object" and schema.get("additionalProperties") is False
+    return closed and isinstance(properties, dict) and all(is_choice(part) for part in properties.values())
+
+
+def _schema_at(node: Node, path: tuple[Step, ...]) -> Json:
+    """Return the schema of what a path reaches, as far as plain `properties` and `items` tell."""
+    schema: Json = dict(node.output) if node.output is not None else None
+    for step in path[1:] if node.map is not None else path:
+        if not isinstance(schema, dict):
+            return None
+        properties = schema.get("properties")
+        if isinstance(step, int) and schema.get("type") == "array":
+            schema = schema.get("items")
+        else:
+            schema = properties.get(str(step)) if isinstance(properties, dict) else None
+    return schema
+
+
+def flows(node: Node, labels: Labels, tools: Mapping[str, tuple[Tool, ...]]) -> Iterator[Flow]:
+    """Yield every way in which untrusted values can get into control parameters of what a node calls.
+
+    What a worker chooses counts where the tool writes: one that reads its way on, page by page, is at its work.
+    """
+    reads = labels.output(node.id)
+    calls = [Grant(tool=node.tool, args=node.inputs)] if node.tool else node.tools
+    for grant in calls:
+        for tool in tools.get(grant.tool, ()):
+            for name in sorted(tool.controls):
+                free = node.tool is None and name not in grant.args
+                origins = reads if free else labels.value(grant.args.get(name), node)
+                if origins and (not free or tool.effect == "write"):
+                    yield Flow(node_id=node.id, tool=tool.name, parameter=name, origins=origins, free=free)
+
+
+def flow_findings(
+    nodes: Iterable[Node], labels: Labels, tools: Mapping[str, tuple[Tool, ...]], *, by_hand: bool
+) -> Iterator[Finding]:
+    """Yield a warning for every flow: granted by whoever wrote the reference, or to be approved."""
+    for node in nodes:
+        for flow in flows(node, labels, tools):
+            granted = by_hand and not flow.free
+            what = "granted by the reference written here" if granted else "the call waits for approval"
+            field = f"with.{flow.parameter}" if node.tool else "tools"
+            yield Finding(
+                code="untrusted_flow", node_id=node.id, field=field, message=f"{flow.text}; {what}", fatal=False
+            )
+
+
+def closed_value(value: Json) -> JsonObject:
+    """Return what a planner may see of an untrusted value: its shape and size, numbers and truth values."""
+    if value is None or isinstance(value, bool | int | float):
+        return {"untrusted": type(value).__name__, "value": value}
+    size = len(json.dumps(value, ensure_ascii=False))
+    return {"untrusted": type(value).__name__, "characters": size}
+
+
+def closed_failure(failed: Failed) -> Failed:
+    """Return a failure as closed codes: its kind, and the names of the checks that failed.
+
+    Messages, what was found and where may all hold words of whoever wrote the text that was read.
+    """
+    evidence = tuple(Evidence(check=item.check, passed=False) for item in failed.evidence if not item.passed)
+    output = None if failed.output is None else closed_value(failed.output)
+    return Failed(kind=failed.kind, message="", evidence=evidence, output=output, code=failed.code)
+
+
+def wider(node: Node, before: Iterable[Node], tools: Mapping[str, tuple[Tool, ...]]) -> str:
+    """Say what a node may do that none of the nodes before could; empty when nothing."""
+    known = [call for other in before for call in _calls(other, tools)]
+    for tool, grant in _calls(node, tools):
+        same = [old for name, old in known if name.name == tool.name]
+        if not same:
+            return f"{tool.name} was not granted there"
+        if not any(_within(tool, grant, old) for old in same):
+            return f"{tool.name} was granted there with other arguments or fewer calls"
+    return ""
+
+
+def _calls(node: Node, tools: Mapping[str, tuple[Tool, ...]]) -> Iterator[tuple[Tool, Grant]]:
+    grants = [Grant(tool=node.tool, args=node.inputs, max_calls=1)] if node.tool else node.tools
+    for grant in grants:
+        for tool in tools.get(grant.tool, ()):
+            yield tool, grant
+
+
+def _within(tool: Tool, new: Grant, old: Grant) -> bool:
+    fixed = {name: value for name, value in old.args.items() if name in tool.controls}
+    calls = old.max_calls is None or (new.max_calls is not None and new.max_calls <= old.max_calls)
+    return calls and all(name in new.args and new.args[name] == value for name, value in fixed.items())
