@@ -8,40 +8,16 @@ from pathlib import Path
 
 import pytest
 from kills.child import PRELOAD
+from kills.contest import contend, send
 from postgres import served
 from support import MakeWorkflow
 
-from planloom import tool
-from planloom.core.errors import RunError
 from planloom.core.events import ApprovalGiven, NodeCommitted, RunResumed
 from planloom.engine import Engine
 
 ROUNDS = 20
 FORK = multiprocessing.get_context("forkserver")
 NODES = "nodes: {gate: {code: '1', approve: true}, sent: {tool: send, with: {n: '${nodes.gate.output}', path: PATH}}}\n"
-
-
-@tool(effect="write")
-def send(n: int, path: str) -> int:
-    """Append a letter to a file."""
-    with open(path, "a", encoding="utf-8") as box:
-        box.write("x")
-    return n
-
-
-def contend(journal: str, line: Connection) -> None:
-    """Resume each run that is named at the other end of the line, and say how it went."""
-    asyncio.run(_contend(journal, line))
-
-
-async def _contend(journal: str, line: Connection) -> None:
-    async with Engine(journal=journal, tools={"send": send}) as engine:
-        line.send("ready")
-        while run_id := await asyncio.to_thread(line.recv):
-            try:
-                line.send((await engine.resume(run_id, {"gate": True})).status)
-            except RunError as exc:
-                line.send(str(exc))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
