@@ -21,8 +21,9 @@ from planloom.models.text import extract_json
 _NODES = re.compile(r'(?<!\\)"nodes"\s*:\s*[\[{]')
 _NODES_WIDTH = 64
 """Characters that `"nodes": [` may be spread over."""
-_MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]|"', re.DOTALL)
-"""Whole strings, whose braces do not count; braces; or a quote whose string has not ended yet."""
+_MARK = re.compile(r'["{}]')
+_STRING = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
+"""The rest of a string, whose braces do not count, up to its quote or to half an escape at the end."""
 _OBJECT = re.compile(r'[\s,]*(?:"([^"\\]+)"\s*:\s*)?\{')
 """The start of a node: in a list, or behind its id in a mapping."""
 _RESULT_CHARS = 1500
@@ -84,17 +85,28 @@ class PlanScanner:
                 return
             self._begin = self._seen = start.end()
             self._by_id = start[0].endswith("{")
-        if self._in_string and '"' not in piece:
-            return
-        self._in_string = False
-        for mark in _MARKS.finditer(self._text, self._seen):
-            if mark[0] == '"':
-                self._in_string = True
-                return
-            self._depth += {"{": 1, "}": -1}.get(mark[0], 0)
-            self._seen = mark.end()
-            if mark[0] == "}" and self._depth == 0 and (value := self._object(mark.end())) is not None:
+        for close in self._braces():
+            if close and (value := self._object(close)) is not None:
                 yield value
+
+    def _braces(self) -> Iterator[int]:
+        """Count braces up to the end of the text, each character once; yield where an outermost one has closed."""
+        while self._seen < len(self._text):
+            if self._in_string:
+                rest = _STRING.match(self._text, self._seen)
+                self._seen = rest.end() if rest else self._seen
+                if self._text[self._seen : self._seen + 1] != '"':
+                    return
+                self._in_string = False
+                self._seen += 1
+                continue
+            mark = _MARK.search(self._text, self._seen)
+            self._seen = mark.end() if mark else len(self._text)
+            if mark and mark[0] == '"':
+                self._in_string = True
+            elif mark:
+                self._depth += 1 if mark[0] == "{" else -1
+                yield self._seen if mark[0] == "}" and self._depth == 0 else 0
 
     def _object(self, end: int) -> JsonObject | None:
         """Return the object that ends here, if what stands before it is only a comma."""

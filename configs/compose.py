@@ -19,7 +19,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from planloom.configs.document import Document, Position, child
+from planloom.configs.document import MAX_PROBLEMS, Document, Position, child
 from planloom.configs.phrases import found, quoted
 from planloom.configs.scalars import is_core, read_plain, read_tagged, shown_tag
 from planloom.core.errors import Problem
@@ -29,6 +29,8 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_ALIASED = 100_000
 """Values that aliases may add in all."""
+MAX_PATHS = 20_000_000
+"""Characters of all dotted fields together: many values far down under long keys."""
 
 Loader = type[yaml.CSafeLoader] | type[yaml.SafeLoader]
 FASTEST: Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
@@ -120,6 +122,7 @@ class _Composer:
         self.anchors: dict[str, _Anchor | None] = {}
         self.size = 0
         self.aliased = 0
+        self.paths = 0
 
     def document(self) -> Json:
         """Read the one document of the stream."""
@@ -135,11 +138,16 @@ class _Composer:
         return built.value
 
     def _add(self, field: str, at: Position, message: str) -> None:
+        if len(self.problems) == MAX_PROBLEMS:
+            raise _Fatal(Problem(f"expected at most {MAX_PROBLEMS} faults, found more", field, *at))
         self.problems.append(Problem(message, field, *at))
 
     def _node(self, event: Event, path: str, depth: int) -> _Built:
         if depth > MAX_DEPTH:
             raise _too_deep(event, path)
+        self.paths += len(path)
+        if self.paths > MAX_PATHS:
+            raise _Fatal(Problem("expected fewer values so far down under long keys", path, *_at(event)))
         self.positions.setdefault(path, _at(event))
         if isinstance(event, AliasEvent):
             return self._alias(event, path, depth)

@@ -11,6 +11,8 @@ from planloom.core.json import Json
 Position: TypeAlias = tuple[int, int]
 """Line and column, both from 1; (0, 0) is unknown."""
 
+MAX_PROBLEMS = 100
+"""Listed of one document; nobody reads more, and a hostile one may have as many as it has bytes."""
 UNKNOWN: Position = (0, 0)
 
 

@@ -3,19 +3,21 @@
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from referencing.exceptions import Unresolvable
 
-from planloom.configs.document import child
-from planloom.configs.linear import linear_validator
+from planloom.configs.document import MAX_PROBLEMS, child
+from planloom.configs.linear import TooMuchWorkError, linear_validator
 from planloom.configs.phrases import found, instead, listed, quoted
 from planloom.core.json import Json, JsonObject
 from planloom.core.pattern import PatternError, check_pattern
 
 META_SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
-_META = linear_validator(Draft202012Validator.META_SCHEMA)
+_META = Draft202012Validator.META_SCHEMA
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -27,14 +29,15 @@ def schema_faults(schema: JsonObject, field: str) -> Iterator[tuple[str, str]]:
 
 def misfits(value: Json, schema: JsonObject, field: str) -> Iterator[tuple[str, str]]:
     """Yield field and message for everything in `value` that does not fit a valid `schema`."""
-    validator = linear_validator(schema)
     try:
-        errors = list(validator.iter_errors(value))
+        for error in list(islice(linear_validator(schema).iter_errors(value), MAX_PROBLEMS)):
+            yield _at(field, tuple(error.absolute_path)), _message(error)
     except RecursionError:
         yield field, "expected a schema that ends, found one that leads back to itself"
-        return
-    for error in errors:
-        yield _at(field, tuple(error.absolute_path)), _message(error)
+    except TooMuchWorkError:
+        yield field, "expected a value that can be checked in reasonable time, found too much work in it or its schema"
+    except Unresolvable as exc:
+        yield field, f"expected a schema of its own, found a reference to {quoted(exc.ref)}"
 
 
 def _at(field: str, path: tuple[str | int, ...]) -> str:
@@ -46,9 +49,13 @@ def _at(field: str, path: tuple[str | int, ...]) -> str:
 @lru_cache(maxsize=4096)
 def _faults(schema: str) -> tuple[tuple[tuple[str | int, ...], str], ...]:
     """Faults of a schema given as JSON text: many nodes share one."""
-    data: Json = json.loads(schema)
-    faults = [(tuple(error.absolute_path), _message(error)) for error in _META.iter_errors(data)]
-    return tuple(faults or _refs(data, data, ()))
+    try:
+        data: Json = json.loads(schema)
+        errors = islice(linear_validator(_META).iter_errors(data), MAX_PROBLEMS)
+        faults = [(tuple(error.absolute_path), _message(error)) for error in errors]
+        return tuple(faults or islice(_refs(data, data, ()), MAX_PROBLEMS))
+    except (RecursionError, TooMuchWorkError):
+        return (((), "expected a smaller schema, found one that takes too much work to check"),)
 
 
 def _refs(schema: Json, root: Json, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -58,11 +65,17 @@ def _refs(schema: Json, root: Json, path: tuple[str | int, ...]) -> Iterator[tup
             yield from _refs(item, root, (*path, index))
     if not isinstance(schema, dict):
         return
+    for pattern in _object(schema.get("patternProperties")):
+        yield from (((*path, "patternProperties"), message) for message in _text_fault("pattern", pattern, root))
     for key, value in schema.items():
         if key in ("$ref", "pattern") and isinstance(value, str):
             yield from (((*path, key), message) for message in _text_fault(key, value, root))
         elif key not in ("const", "enum", "default", "examples"):
             yield from _refs(value, root, (*path, key))
+
+
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def _text_fault(key: str, value: str, root: Json) -> Iterator[str]:

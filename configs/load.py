@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 
 from planloom.configs.compose import MAX_BYTES, compose, decode
-from planloom.configs.document import Document, Position, locate
+from planloom.configs.document import MAX_PROBLEMS, Document, Position, locate
 from planloom.configs.json_schema import misfits
 from planloom.configs.phrases import instead, listed, nearest, quoted
 from planloom.configs.plain import plain
@@ -99,7 +100,7 @@ class Workflow:
         checked = check(WorkflowSpec, document, _surroundings() if env is None else env)
         problems = [*checked.problems]
         said = {problem.field for problem in problems}
-        for place, message in faults(checked.data):
+        for place, message in islice(faults(checked.data), MAX_PROBLEMS):
             if place in checked.filled:
                 message = message.partition(", found")[0] + ", found a text from the environment"
             if place not in said:
@@ -153,7 +154,8 @@ class Workflow:
             if name not in specs:
                 problems.append(self.problem(place, f"unknown input {quoted(name)}, {instead(name, specs)}"))
                 continue
-            problems += [self.problem(*misfit) for misfit in misfits(value, specs[name].as_schema(), place)]
+            found = islice(misfits(value, specs[name].as_schema(), place), MAX_PROBLEMS)
+            problems += [self.problem(*misfit) for misfit in found]
         for name, spec in specs.items():
             if spec.required and name not in values:
                 message = f"expected a value (JSON type {spec.type}), found none given"

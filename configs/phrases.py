@@ -4,6 +4,7 @@ import json
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
@@ -14,6 +15,7 @@ from planloom.configs.units import Words
 
 _SHOWN = 60
 _KEYS_SHOWN = 24
+_COMPARED = 300
 _PLAIN = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 _MANY = {dict: "a mapping", list: "a list", tuple: "a list"}
 
@@ -47,9 +49,9 @@ def found(value: object) -> str:
 
 def nearest(name: str, options: Iterable[str]) -> str | None:
     """Return the option that `name` was probably meant to be."""
+    names = list(islice(options, _COMPARED))
     if len(name) > _SHOWN:
         return None
-    names = list(options)
     lowered = {option.lower(): option for option in reversed(names)}
     close = get_close_matches(name.lower(), lowered, n=1)
     return lowered[close[0]] if close else None

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from planloom.configs.compose import MAX_ALIASED, MAX_DEPTH
-from planloom.configs.document import Document, child
+from planloom.configs.document import MAX_PROBLEMS, Document, child
 from planloom.configs.phrases import found
 from planloom.configs.scalars import MAX_INT
 from planloom.core.errors import Problem
 from planloom.core.json import Json
 
 _MAX_VALUES = 5 * MAX_ALIASED
+_MAX_CHARS = 20_000_000
 
 
 def plain(data: object, source: str, *, root: str = "") -> Document:
@@ -32,6 +33,7 @@ def plain(data: object, source: str, *, root: str = "") -> Document:
 class _Copier:
     problems: list[Problem] = field(default_factory=list[Problem])
     size: int = 0
+    chars: int = 0
 
     def copy(self, value: object, path: str, depth: int) -> Json:
         self.size += 1
@@ -49,7 +51,7 @@ class _Copier:
     def _items(self, mapping: Mapping[object, object], path: str) -> Iterator[tuple[str, object]]:
         for key, item in mapping.items():
             if isinstance(key, str):
-                yield str(key), item
+                yield str(self._text(key, path)), item
             else:
                 self._refuse(path, "text as a key", found(key))
 
@@ -58,7 +60,7 @@ class _Copier:
             case None | bool():
                 return value
             case str():
-                return str(value)
+                return self._text(value, path)
             case int() if -MAX_INT - 1 <= value <= MAX_INT:
                 return int(value)
             case float() if math.isfinite(value):
@@ -69,6 +71,14 @@ class _Copier:
                 self._refuse(path, "text, a number, true, false, null, a list or a mapping", found(value))
         return None
 
+    def _text(self, value: str, path: str) -> Json:
+        self.chars += len(value)
+        if self.chars > _MAX_CHARS:
+            if self.chars - len(value) <= _MAX_CHARS:
+                self._refuse(path, f"at most {_MAX_CHARS} characters in all", "more")
+            return None
+        return str(value)
+
     def _too_much(self, path: str) -> None:
         if self.size <= _MAX_VALUES:
             self._refuse(path, f"at most {MAX_DEPTH} levels of nesting", "more")
@@ -76,4 +86,5 @@ class _Copier:
             self._refuse(path, f"at most {_MAX_VALUES} values", "more")
 
     def _refuse(self, path: str, wanted: str, what: str) -> None:
-        self.problems.append(Problem(f"expected {wanted}, found {what}", path))
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(f"expected {wanted}, found {what}", path))

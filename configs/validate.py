@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from planloom.configs.document import Document
+from planloom.configs.document import MAX_PROBLEMS, Document
 from planloom.configs.env import Interpolation
 from planloom.configs.scalars import read_plain
 from planloom.configs.words import Place, explain, place_of
@@ -46,7 +46,7 @@ def check(model: type[ModelT], document: Document, env: Mapping[str, str] | None
         _read_numbers(data, (place_of(error, model) for error in errors), filling.whole)
         spec, errors = _validate(model, data)
     broken = {problem.field for problem in problems}
-    for place, message in explain(errors, model, filling.filled):
+    for place, message in explain(errors[:MAX_PROBLEMS], model, filling.filled):
         if place.field not in broken:
             problems.append(document.problem(place.field, message, at_key=place.at_key))
     return Checked(spec=spec, data=data, problems=tuple(problems), filled=frozenset(filling.filled))

@@ -20,6 +20,8 @@ Step: TypeAlias = str | int
 _OPEN = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _STEP = re.compile(r"""\.([A-Za-z_][\w-]*)|\[([0-9]{1,9})\]|\["([^"]*)"\]|\['([^']*)'\]""")
 _HEAD = re.compile(r"(inputs|nodes|item|index)\b")
+MAX_FILLED = 50_000_000
+"""Characters that the references of one template may bring in, together."""
 
 
 class RefError(ValueError):
@@ -118,32 +120,60 @@ def resolve(template: Json, scope: Scope) -> Json:
     """Fill a template in: every reference is replaced by what it names.
 
     Raises:
-        RefError: A reference names something that is not there.
+        RefError: A reference names something that is not there, or all together are too large.
     """
-    if isinstance(template, str):
-        return _fill(template, scope)
-    if isinstance(template, dict):
-        return {key: resolve(value, scope) for key, value in template.items()}
-    if isinstance(template, list):
-        return [resolve(value, scope) for value in template]
-    return template
+    return _Filling(scope).fill(template)
 
 
-def _fill(text: str, scope: Scope) -> Json:
-    if "${" not in text:
-        return text
-    whole = _OPEN.fullmatch(text)
-    if whole and whole[1] is not None:
-        return look_up(parse_ref(whole[1]), scope)
+class _Filling:
+    """One template being filled in. A short one can name a large value many times, so the sum is bounded."""
 
-    def written(match: re.Match[str]) -> str:
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._left = MAX_FILLED
+        self._sizes: dict[str, int] = {}
+
+    def fill(self, template: Json) -> Json:
+        if isinstance(template, str):
+            return self._text(template)
+        if isinstance(template, dict):
+            return {key: self.fill(value) for key, value in template.items()}
+        if isinstance(template, list):
+            return [self.fill(value) for value in template]
+        return template
+
+    def _text(self, text: str) -> Json:
+        if "${" not in text:
+            return text
+        whole = _OPEN.fullmatch(text)
+        if whole and whole[1] is not None:
+            return self._value(whole[1])
+        return _OPEN.sub(self._written, text)
+
+    def _written(self, match: re.Match[str]) -> str:
         if match[0] == "$${":
             return "${"
         if match[1] is None:
             raise RefError("${ without a closing }")
-        return as_text(look_up(parse_ref(match[1]), scope))
+        return as_text(self._value(match[1]))
 
-    return _OPEN.sub(written, text)
+    def _value(self, body: str) -> Json:
+        value = look_up(parse_ref(body), self._scope)
+        if body not in self._sizes:
+            self._sizes[body] = _size(value)
+        self._left -= self._sizes[body]
+        if self._left < 0:
+            raise RefError(f"${{{body}}}: the values filled in are larger than {MAX_FILLED} characters together")
+        return value
+
+
+def _size(value: Json) -> int:
+    """Return about how many characters a value takes as JSON."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(key) + 4 + _size(item) for key, item in value.items())
+    return sum(1 + _size(item) for item in value) if isinstance(value, list) else 4
 
 
 def as_text(value: Json) -> str:
