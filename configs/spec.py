@@ -139,6 +139,8 @@ class PythonSpec(Spec):
     """`monty` runs anywhere; `cpython` has the installed libraries, on Linux; `auto` picks by the imports."""
     max_memory_mb: Count = 512
     """Memory of one run, in MiB."""
+    files: bool = False
+    """Hand back the files that the code leaves in its folder, at most 8 MiB together; takes the `cpython` box."""
 
 
 class McpSpec(Spec):

@@ -37,8 +37,8 @@ def check(model: type[ModelT], document: Document, env: Mapping[str, str] | None
     """
     filling = Interpolation(env)
     data = filling.fill(document.data)
-    problems = [*document.problems, *(document.problem(*problem) for problem in filling.problems)]
-    problems += [document.problem(*problem, at_key=True) for problem in filling.bad_keys]
+    problems = [*document.problems, *(document.problem(*problem) for problem in filling.problems[:MAX_PROBLEMS])]
+    problems += [document.problem(*problem, at_key=True) for problem in filling.bad_keys[:MAX_PROBLEMS]]
     if document.problems and document.data is None:
         return Checked(spec=None, data=None, problems=tuple(problems))
     spec, errors = _validate(model, data)

@@ -25,6 +25,10 @@ from planloom.graphs.schedule import Settled
 OnReplan: TypeAlias = Callable[[NodeId, Failed], None]
 
 
+MAX_ELEMENTS = 10_000
+"""Of one map; as many as a plan may have nodes."""
+
+
 class Driver:
     """Drives the nodes of one run.
 
@@ -150,6 +154,8 @@ class Driver:
         items = resolve(node.map, scope)
         if not isinstance(items, list):
             raise RefError(f"map: expected a list, found {as_text(items)[:100]}")
+        if len(items) > MAX_ELEMENTS:
+            raise RefError(f"map: expected a list of at most {MAX_ELEMENTS} items, found {len(items)}")
         if not self._stands(node.id):
             self._run.log.note(ev.NodeExpanded(node_id=node.id, elements=len(items)))
         async with asyncio.TaskGroup() as group:

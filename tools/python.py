@@ -1,5 +1,7 @@
 """The tool `python`: code in the sandbox."""
 
+from base64 import b64encode
+
 from planloom.configs.spec import PythonSpec, ToolSpec
 from planloom.core.errors import ToolError
 from planloom.core.json import Json, JsonObject
@@ -59,9 +61,22 @@ class PythonSource:
             timeout_s=self._spec.timeout,
             box=self._python.box,
             max_memory_mb=self._python.max_memory_mb,
+            keep_files=self._python.files,
         )
         if result.error:
             where = f" (line {result.line})" if result.line else ""
             printed = f"\nprinted before: {result.stdout[-1000:]}" if result.stdout else ""
             raise ToolError(self._name, f"{result.error}{where}{printed}")
-        return {"value": result.value, "stdout": result.stdout}
+        found: JsonObject = {"value": result.value, "stdout": result.stdout}
+        if self._python.files:
+            found["files"] = {name: _file(content) for name, content in result.files.items()}
+        return found
+
+
+def _file(content: bytes) -> JsonObject:
+    """Return a file as text, or as base64 where it is none."""
+    size = len(content)
+    try:
+        return {"bytes": size, "text": content.decode()}
+    except UnicodeDecodeError:
+        return {"bytes": size, "base64": b64encode(content).decode()}

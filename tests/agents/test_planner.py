@@ -363,3 +363,36 @@ def test_patches_are_read(text: str, ids: list[str], removed: tuple[str, ...], o
 def test_what_is_no_patch_is_a_plan_error(text: str, finish: Finish, message: str) -> None:
     with pytest.raises(PlanError, match=message):
         read_patch(reply(text, finish))
+
+
+ENDLESS = {
+    "escapes": '{"nodes":[{"goal":"' + '\\"' * 300_000,
+    "an open string": '{"nodes":[{"goal":"' + "x" * 600_000,
+    "commas": '{"nodes":[' + "," * 600_000 + "{}",
+    "braces": '{"nodes":[' + "{" * 600_000,
+    "blanks": '"nodes"' + " " * 600_000,
+}
+
+
+@pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS.keys())
+def test_a_plan_without_end_is_read_in_small_pieces_once(text: str) -> None:
+    scanner = PlanScanner()
+    found = [node for at in range(0, len(text), 20) for node in scanner.feed(text[at : at + 20])]
+    assert len(found) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (json.dumps({"nodes": [{"idd": 1}] * 20_000}), "bad_node"),
+        (json.dumps({"nodes": [{"id": "a", **{f"k{n}": 1 for n in range(20_000)}}]}), "bad_node"),
+        ('{"nodes": [{"id": "a", "with": ' + "[" * 5000 + "]" * 5000 + "}]}", "bad_json"),
+        ("[" * 1_000_000, "bad_json"),
+        ("{ " * 500_000, "bad_json"),
+        ("```json\n" * 100_000, "bad_json"),
+    ],
+    ids=["bad nodes", "unknown keys", "deep", "brackets", "braces", "fences"],
+)
+def test_a_huge_plan_becomes_findings(text: str, code: str) -> None:
+    reply = Reply(text=text, finish="stop", usage=Usage(calls=1), model="m")
+    assert read_draft(reply).findings[0].code == code

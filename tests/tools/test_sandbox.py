@@ -7,10 +7,13 @@ from typing import Literal
 import pytest
 from canary import guests
 
+from planloom.configs.spec import PythonSpec, ToolSpec
 from planloom.core.errors import ToolError
 from planloom.core.json import JsonObject
+from planloom.core.plan import ToolName
 from planloom.tools.box import MAX_OUTPUT_BYTES, BoxResult
 from planloom.tools.sandbox import Sandbox
+from planloom.tools.toolbox import Toolbox
 
 Box = Literal["monty", "cpython"]
 BOXES: tuple[Box, ...] = ("monty", "cpython")
@@ -180,3 +183,15 @@ async def test_a_scratch_file_needs_a_plain_name(
     with pytest.raises(ToolError, match="expected a name without folders"):
         await sandbox.run("1", {}, box="cpython", files={name: b""})
     assert not list(tmp_path.iterdir())
+
+
+async def test_the_tool_hands_files_back_as_text_or_base64(sandbox: Sandbox) -> None:
+    spec = ToolSpec(python=PythonSpec(files=True))
+    code = "open('a.txt', 'w').write('hi')\nopen('b.bin', 'wb').write(b'\\xff')\n1"
+    async with Toolbox({"py": spec}, base_dir=Path("/"), sandbox=sandbox) as box:
+        found = await box.call(ToolName("py"), {"code": code})
+    assert found == {
+        "value": 1,
+        "stdout": "",
+        "files": {"a.txt": {"bytes": 2, "text": "hi"}, "b.bin": {"bytes": 1, "base64": "/w=="}},
+    }

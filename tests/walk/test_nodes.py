@@ -224,3 +224,13 @@ async def test_what_cannot_work_is_found_before_anything_runs(
     async with Engine(journal=tmp_path / "j.db") as engine:
         with pytest.raises(ConfigError, match=rf"<text>:\d+:\d+: nodes.a.*{where}"):
             await engine.check(make_workflow(f"tools: {{py: {{python: {{}}}}}}\nnodes: {{a: {node}}}\n", models=""))
+
+
+async def test_a_map_over_a_huge_list_fails_before_it_starts(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    workflow = make_workflow(
+        "inputs: {xs: {type: array}}\nnodes: {a: {map: '${inputs.xs}', code: '1'}}\nroute: {then: stop}\n", models=""
+    )
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(workflow, {"xs": [0] * 10_001})
+    assert result.status == "failed"
+    assert "map: expected a list of at most 10000 items, found 10001" in str(result.error)
