@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sized
 from typing import Protocol, cast
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
+from jsonschema.exceptions import FormatError, ValidationError
 from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType]
 from referencing import Registry
 
@@ -139,7 +139,7 @@ def _multiple(_: Validator, step: float, value: Json, __: JsonObject) -> Iterato
 def _format(validator: Validator, wanted: Json, value: Json, _: JsonObject) -> Iterator[ValidationError]:
     try:
         validator.format_checker.check(value, str(wanted))
-    except ValueError:
+    except (FormatError, ValueError):
         yield ValidationError(f"no {wanted}")
 
 

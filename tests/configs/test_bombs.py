@@ -120,6 +120,8 @@ FITS: dict[str, tuple[JsonObject, Json, bool]] = {
     ),
     "a format that is a pattern": ({"format": "regex"}, "(" * 50_000, False),
     "a long address": ({"format": "email"}, "a@" * 50_000, True),
+    "a word for a date": ({"format": "date"}, "tomorrow", False),
+    "a date": ({"format": "date"}, "2026-11-25", True),
     "a long date": ({"format": "date"}, "1" * 50_000, True),
     "unique rows": ({"uniqueItems": True}, ROWS, True),
     "rows that are the same number": ({"uniqueItems": True}, [1, 1.0], False),
