@@ -1,11 +1,12 @@
 """The judge: another model reads a result against a rubric. The last resort among the checks."""
 
-from planloom.agents.prompting import block, prompt, section
+from planloom.agents.prompting import block, clip, prompt, section
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Evidence
 from planloom.models.base import ChatModel, Message, Request
 from planloom.models.text import extract_json
 
+_RESULT_CHARS = 100_000
 _VERDICT: JsonObject = {
     "type": "object",
     "properties": {"pass": {"type": "boolean"}, "reason": {"type": "string"}},
@@ -21,7 +22,8 @@ async def judge(rubric: str, goal: str, output: Json, model: ChatModel, *, node_
         ModelError: The model gave no usable reply.
         BudgetExceeded: The call does not fit the budget.
     """
-    text = section("Goal of the work", goal) + section("Rubric", rubric) + section("Result", block(output))
+    result = block(clip(output, _RESULT_CHARS))
+    text = section("Goal of the work", goal) + section("Rubric", rubric) + section("Result", result)
     reply = await model(
         Request(
             messages=(Message(role="system", text=prompt("judge")), Message(role="user", text=text.strip())),

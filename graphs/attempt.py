@@ -16,6 +16,7 @@ from planloom.graphs.consensus import sample_until_agreed
 from planloom.graphs.context import Run
 from planloom.graphs.gate import FlowHeldError, Gate
 from planloom.graphs.grants import GrantedTools
+from planloom.graphs.handles import Handled
 from planloom.graphs.meter import Meter
 
 
@@ -86,12 +87,13 @@ class Attempts:
 
     async def _ask(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
         gate = Gate(self._run, job.node, tainted=last is not None)
-        tools = GrantedTools(self._run.toolbox, job.grants, self._calls(job, attempt), gate)
+        granted = GrantedTools(self._run.toolbox, job.grants, self._calls(job, attempt), gate)
+        tools = Handled(granted, self._run.log, job.values, node_id=job.node.id, attempt=attempt)
         task = Task(
             node_id=job.node.id,
             attempt=attempt,
             goal=job.goal,
-            inputs=job.values,
+            inputs=await tools.inputs(),
             schema=dict(job.node.output) if job.node.output is not None else None,
             evidence=tuple(item for item in last.evidence if not item.passed) if last else (),
             rejected=last.output if last else None,

@@ -33,6 +33,7 @@ from planloom.graphs.shell import Shell, build_shell, walk_run
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
 from planloom.parts import Maker, Parts, Wire, at_lines_of
+from planloom.state.artifacts import Artifacts
 from planloom.state.journal import Journal, JournalError, RunSummary
 from planloom.state.ledger import Caps, Ledger
 from planloom.state.log import RunLog
@@ -259,6 +260,14 @@ class Engine:
             JournalError: The journal is damaged.
         """
         return await self._journal.events(await self._journal.find(run_id))
+
+    async def artifact(self, run_id: str, digest: str) -> bytes:
+        """Return a large value that models were shown as the handle `sha256:...`: text in UTF-8, or JSON.
+
+        Raises:
+            RunError: There is no such run, or it has no such artifact.
+        """
+        return await Artifacts(self._journal, await self._journal.find(run_id)).fetch(digest)
 
     async def gc(
         self,

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Executable, func, select
+from sqlalchemy import Connection, Executable, func, select
 from sqlalchemy.exc import IntegrityError
 
 from planloom.core import events as ev
@@ -198,6 +198,15 @@ class Journal:
             await self._call(lambda: self._store.outside(copy_over))
         await self._call(lambda: self._store.outside(settle))
         return before.total_bytes - (await self._call(lambda: self._store.outside(measure))).total_bytes
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction, behind all rows queued before; it may be done twice.
+
+        Raises:
+            JournalError: The database cannot be read or written.
+        """
+        self.flush()
+        return await self._call(lambda: self._store.transact(work))
 
     async def _call(self, work: Callable[[], T]) -> T:
         """Run `work` on the writer thread; a cancelled caller does not stop it half-way."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from planloom.core import events as ev
 from planloom.core.plan import RunId
 from planloom.core.view import RunView
+from planloom.state.artifacts import Artifacts
 from planloom.state.journal import Journal
 from planloom.state.store import EventRow
 
@@ -20,6 +21,11 @@ class RunLog:
         self._journal = journal
         self._news = asyncio.Event()
         self.closed = False
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The run's large values."""
+        return Artifacts(self._journal, self.run_id)
 
     def note(self, event: ev.AnyEvent, *, sync: bool = False) -> None:
         """Record an event; it is on disk no later than the next committed one."""

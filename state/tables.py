@@ -1,8 +1,8 @@
 """The journal's tables, one definition for SQLite and PostgreSQL; changes go through `migrations/`."""
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a database that says so is opened without asking Alembic."""
 
 metadata = MetaData()
@@ -40,4 +40,22 @@ leases = Table(
     Column("owner", String(200), nullable=False),
     Column("token", Integer, nullable=False),
     Column("expires_at", Float, nullable=False),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+)
+
+artifact_parts = Table(
+    "artifact_parts",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
 )

@@ -25,8 +25,8 @@ from planloom.tools.python import PythonSource
 from planloom.tools.sandbox import Sandbox
 
 T = TypeVar("T")
-MAX_RESULT_BYTES = 200_000
-"""Of one result as JSON."""
+MAX_RESULT_BYTES = 20_000_000
+"""Of one result as JSON; models are shown large ones as handles."""
 _KINDS = ("python", "files", "http", "sql", "mcp", "ref")
 
 

@@ -287,6 +287,21 @@ def show(
 
 
 @app.command()
+def artifact(
+    run_id: opt.RunId,
+    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="sha256:... as the record of the run has it.")],
+    output: opt.Output = None,
+    journal: opt.Journal = None,
+) -> None:
+    """Print a large value that models of a run were shown as a handle, or write it to a file."""
+    from planloom.cli import records
+    from planloom.cli.given import check_output
+
+    check_output(output)
+    asyncio.run(records.artifact(run_id, digest, journal, output))
+
+
+@app.command()
 def runs(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
     journal: opt.Journal = None,

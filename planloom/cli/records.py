@@ -1,10 +1,12 @@
 """What is already there: runs in the journal, rehearsal scripts."""
 
+import asyncio
 import json
 import math
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 
 import typer
 from rich.table import Table as Grid
@@ -86,6 +88,20 @@ async def draw(run_id: str, journal: str | None, *, html: bool) -> str:
     """
     gantt = (await _read(run_id, journal)).gantt()
     return as_html(gantt) if html else as_svg(gantt)
+
+
+async def artifact(run_id: str, digest: str, journal: str | None, output: Path | None) -> None:
+    """Print an artifact, or write it to a file.
+
+    Raises:
+        RunError: There is no such run, or it has no such artifact.
+    """
+    async with Engine(journal=journal, retention_s=math.inf) as engine:
+        data = await engine.artifact(run_id, digest)
+    if output is not None:
+        await asyncio.to_thread(output.write_bytes, data)
+    else:
+        typer.echo(data, nl=False)
 
 
 async def _is_live(engine: Engine, run_id: str) -> bool:

@@ -21,7 +21,20 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_command_is_listed(cli) -> None:
     ran = cli("--help")
     assert ran.code == 0
-    for name in ["init", "run", "validate", "explain", "graph", "show", "runs", "resume", "gc", "schema", "rehearse"]:
+    for name in [
+        "init",
+        "run",
+        "validate",
+        "explain",
+        "graph",
+        "show",
+        "artifact",
+        "runs",
+        "resume",
+        "gc",
+        "schema",
+        "rehearse",
+    ]:
         assert f"\n  {name} " in ran.out
 
 
