@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from planloom.cli.gantt import WAITS, Beat, Gantt, Lane, Mark, Span
 from planloom.cli.gantt_style import style
-from planloom.cli.paint import MARKS, WORDS, beside_mark, cost_scale, cost_words, kinds_in, safe, within
+from planloom.cli.paint import MARKS, WORDS, beats_in, beside_mark, cost_scale, cost_words, kinds_in, safe, within
 from planloom.cli.words import seconds, usd
 
 _FOLDED = 8
@@ -146,5 +146,5 @@ def _legend(gantt: Gantt) -> Iterator[str]:
     yield "<footer>"
     yield from (f'<span><i class="s {kind}"></i>{WORDS[kind]}</span>' for kind in spans)
     yield from (f'<span><i class="m {MARKS[kind][1]}">{MARKS[kind][0]}</i>{kind}</span>' for kind in marks)
-    yield '<span><i class="beat model"></i>model call</span><span><i class="beat tool"></i>tool call</span>'
+    yield from (f'<span><i class="beat {beat}"></i>{beat} call</span>' for beat in beats_in(gantt))
     yield "<span>point at anything for its evidence</span></footer>"

@@ -8,10 +8,10 @@ from planloom.cli.paint import (
     FONT,
     MARKS,
     WORDS,
+    beats_in,
     beside_mark,
     cost_scale,
     cost_words,
-    everything,
     kinds_in,
     safe,
     within,
@@ -208,8 +208,8 @@ def _legend(gantt: Gantt) -> Iterator[tuple[int, str]]:
         glyph, kind = MARKS[mark]
         ring = f'<circle cx="9" cy="-4" r="7" fill="#ffffff" stroke="{COLOURS[kind][0]}" stroke-width="1.4"/>'
         items.append((ring + _text(9, -0.4, glyph, 10, COLOURS[kind][0], 700, anchor="middle"), mark))
-    beats = {beat.kind for lane in everything(gantt.lanes) for beat in lane.beats}
-    items += [(f'<rect y="-6" width="18" height="3" fill="{_BEATS[beat]}"/>', f"{beat} call") for beat in sorted(beats)]
+    for beat in beats_in(gantt):
+        items += [(f'<rect y="-6" width="18" height="3" fill="{_BEATS[beat]}"/>', f"{beat} call")]
     x, line = 0.0, 0
     for shape, words in items:
         wide = 42 + len(words) * _LETTER

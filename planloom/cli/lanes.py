@@ -16,7 +16,8 @@ from planloom.core.plan import Node, NodeId
 from planloom.core.view import RunView
 
 _HAIR = 0.01
-"""Share of the axis under which a wait is not worth drawing."""
+_BRIEF_S = 0.05
+"""Waits under this share of the axis, or so many seconds, are not worth drawing."""
 
 
 def gantt_of(events: Sequence[ev.AnyEvent], now: float, subtitle: str = "", *, live: bool = True) -> Gantt:
@@ -38,7 +39,7 @@ class _Layout:
         self.end = self.view.ended_at if self.view.ended_at is not None else now
         self.live = live and self.view.status == "running"
         self.axis = axis_of(events, self.end)
-        self.hair = self.axis.length * _HAIR
+        self.hair = max(self.axis.length * _HAIR, _BRIEF_S)
         self.planned: dict[NodeId, tuple[Node, float]] = {}
         """Every node that ever stood in the plan, as it was last, with when it came."""
         self.expanded: dict[NodeId, float] = {}

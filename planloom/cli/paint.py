@@ -84,6 +84,11 @@ def kinds_in(gantt: Gantt) -> tuple[list[SpanKind], list[MarkKind]]:
     return [kind for kind in WORDS if kind in spans], [kind for kind in MARKS if kind in marks]
 
 
+def beats_in(gantt: Gantt) -> list[str]:
+    """Return the kinds of calls that a legend must explain."""
+    return sorted({beat.kind for lane in everything(gantt.lanes) for beat in lane.beats})
+
+
 def cost_scale(gantt: Gantt) -> tuple[float, bool]:
     """Return the US dollars at the top of the cost's scale, and whether the cap is drawn below it."""
     spent = gantt.costs[-1][1]
