@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import Literal
 
 from planloom.agents.prompting import clip
 from planloom.core import events as ev
@@ -76,29 +77,15 @@ class Calls:
         try:
             value = await self._run.toolbox.call(tool.name, args, fixed=pinned, idempotency_key=key)
             told = True
-            await self._run.log.commit(self._ended(intent, "done", result=value), sync=True)
+            await self._run.log.commit(ended(self._node_id, intent, "done", result=value), sync=True)
         except ToolError as exc:
             told = True
-            await self._run.log.commit(self._ended(intent, "failed", error=exc.message), sync=True)
+            await self._run.log.commit(ended(self._node_id, intent, "failed", error=exc.message), sync=True)
             raise
         finally:
             if not told:
-                self._run.log.note(self._ended(intent, "unknown", error="cut off"))
+                self._run.log.note(ended(self._node_id, intent, "unknown", error="cut off"))
         return value
-
-    @staticmethod
-    def _ended(
-        intent: ev.EffectStarted, outcome: EffectOutcome, *, result: Json = None, error: str = ""
-    ) -> ev.EffectEnded:
-        return ev.EffectEnded(
-            node_id=intent.node_id,
-            attempt=intent.attempt,
-            tool=intent.tool,
-            key=intent.key,
-            outcome=outcome,
-            result=result,
-            error=error,
-        )
 
     def _report(self, tool: str, args: JsonObject, seconds: float, error: str) -> None:
         self._run.log.note(
@@ -122,15 +109,23 @@ async def verify_effects(run: Run, node_id: NodeId) -> None:
         try:
             found = await run.toolbox.verify(tool, effect.args, idempotency_key=effect.key)
         except ToolError as exc:
-            run.log.note(_verified(node_id, effect, "unknown", error=exc.message))
+            run.log.note(ended(node_id, effect, "unknown", error=exc.message, told_by="verify"))
             continue
         outcome: EffectOutcome = "done" if found else "undone"
-        await run.log.commit(_verified(node_id, effect, outcome, result=found.result if found else None), sync=True)
+        result = found.result if found else None
+        await run.log.commit(ended(node_id, effect, outcome, result=result, told_by="verify"), sync=True)
 
 
-def _verified(
-    node_id: NodeId, effect: EffectRecord, outcome: EffectOutcome, *, result: Json = None, error: str = ""
+def ended(
+    node_id: NodeId,
+    effect: ev.EffectStarted | EffectRecord,
+    outcome: EffectOutcome,
+    *,
+    result: Json = None,
+    error: str = "",
+    told_by: Literal["tool", "verify", "human"] = "tool",
 ) -> ev.EffectEnded:
+    """Return what came of a write."""
     return ev.EffectEnded(
         node_id=node_id,
         attempt=effect.attempt,
@@ -139,5 +134,5 @@ def _verified(
         outcome=outcome,
         result=result,
         error=error,
-        told_by="verify",
+        told_by=told_by,
     )

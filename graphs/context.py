@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from planloom.configs.load import Workflow
 from planloom.configs.spec import WorkflowSpec
@@ -76,6 +76,8 @@ class Run:
     facts: Facts
     load: Callable[[str], Callable[..., object]]
     """Finds the Python function a `ref` check names."""
+    known_labels: dict[int, Labels] = field(default_factory=dict[int, Labels])
+    """Labels by plan version, worked out once."""
 
     @property
     def spec(self) -> WorkflowSpec:
@@ -105,8 +107,12 @@ class Run:
     @property
     def labels(self) -> Labels:
         """What is untrusted in the plan in force, or in what is known of it while it is being written."""
-        nodes = self.view.plan.nodes if self.view.plan else self.view.provisional
-        return Labels(nodes, self.facts.tools, self.facts.untrusted_inputs)
+        plan, facts = self.view.plan, self.facts
+        if plan is None:
+            return Labels(self.view.provisional, facts.tools, facts.untrusted_inputs)
+        if plan.version not in self.known_labels:
+            self.known_labels[plan.version] = Labels(plan.nodes, facts.tools, facts.untrusted_inputs)
+        return self.known_labels[plan.version]
 
     def written_by_hand(self, node: Node) -> bool:
         """Whether a person wrote this very node, and with it the references in its arguments."""

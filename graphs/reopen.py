@@ -10,6 +10,7 @@ from planloom.core.errors import PlanError, RunError
 from planloom.core.plan import Node, NodeId
 from planloom.core.result import PendingApproval
 from planloom.core.view import RunView
+from planloom.graphs.calls import ended
 from planloom.graphs.compile import compile_plan
 from planloom.graphs.lint import Facts
 
@@ -62,16 +63,7 @@ def _happened(view: RunView, item: PendingApproval, answer: Answer) -> ev.Effect
     doubtful = [effect for effect in view.effects_of(item.node_id or NodeId("")).values() if effect.uncertain]
     if len(doubtful) != 1:
         raise RunError(f"run {view.run_id}: {item.node_id}: {len(doubtful)} writes are in doubt, not one")
-    effect = doubtful[0]
-    return ev.EffectEnded(
-        node_id=item.node_id or NodeId(""),
-        attempt=effect.attempt,
-        tool=effect.tool,
-        key=effect.key,
-        outcome="done",
-        result=answer.result,
-        told_by="human",
-    )
+    return ended(item.node_id or NodeId(""), doubtful[0], "done", result=answer.result, told_by="human")
 
 
 def silence(view: RunView, policy: AskSpec, now: float) -> Iterator[ev.ApprovalGiven]:

@@ -53,22 +53,43 @@ class Labels:
         self._known: dict[NodeId, Label] = {}
 
     def output(self, node_id: NodeId) -> Label:
-        """Return the label of a node's output; a node that is not there yet counts as untrusted."""
-        if node_id not in self._known:
+        """Return the label of a node's output, or of a map's element; a node that is not there counts as untrusted."""
+        owner = NodeId(node_id.partition("[")[0])
+        self._settle([owner])
+        return self._known[owner]
+
+    def _settle(self, wanted: Iterable[NodeId]) -> None:
+        """Work out labels with those they rest on first, without recursion: a plan may be a chain of thousands."""
+        todo, begun = list(wanted), set[NodeId]()
+        while todo:
+            node_id = todo[-1]
             node = self._nodes.get(node_id)
-            self._known[node_id] = frozenset({str(node_id)})  # stands where references go round in a circle
-            if node is not None:
-                self._known[node_id] = self.read(node) | self._made(node)
-        return self._known[node_id]
+            if node_id in self._known:
+                todo.pop()
+            elif node is None:
+                self._known[node_id] = frozenset({str(node_id)})
+            elif node_id not in begun:
+                begun.add(node_id)
+                todo += [need for need in _needs(_given(node)) if need not in self._known]
+            else:
+                self._known[node_id] = self._read(node) | self._made(node)
 
     def read(self, node: Node) -> Label:
         """Return the label of all that a node is given: inputs, goal, list and fixed arguments."""
-        given = self.value([dict(node.inputs), node.goal, node.map, [dict(grant.args) for grant in node.tools]], node)
+        self._settle(_needs(_given(node)))
+        return self._read(node)
+
+    def _read(self, node: Node) -> Label:
+        given = self._value(_given(node), node)
         whole = node.code is not None and "inputs" in node.code
         return given | (frozenset(f"inputs.{name}" for name in self._inputs) if whole else TRUSTED)
 
     def value(self, template: Json, node: Node) -> Label:
         """Return the label of a template in a node."""
+        self._settle(_needs([template, node.map]))
+        return self._value(template, node)
+
+    def _value(self, template: Json, node: Node) -> Label:
         return frozenset[str]().union(*(self._ref(ref, node) for _, ref in find_refs(template)))
 
     def _made(self, node: Node) -> Label:
@@ -82,14 +103,24 @@ class Labels:
             case "inputs":
                 return frozenset({f"inputs.{ref.path[0]}"}) if ref.path[0] in self._inputs else TRUSTED
             case "item":
-                return self.value(node.map, replace(node, map=None)) if node.map is not None else TRUSTED
+                return self._value(node.map, replace(node, map=None)) if node.map is not None else TRUSTED
             case "index":
                 return TRUSTED
             case "nodes":
                 target = self._nodes.get(ref.node_id or NodeId(""))
                 if target is not None and is_choice(_schema_at(target, ref.path)):
                     return TRUSTED
-                return self.output(ref.node_id or NodeId(""))
+                node_id = ref.node_id or NodeId("")
+                return self._known.get(node_id, frozenset({str(node_id)}))  # unknown: references go round in a circle
+
+
+def _given(node: Node) -> Json:
+    """Return everything in a node that may refer to others."""
+    return [dict(node.inputs), node.goal, node.map, [dict(grant.args) for grant in node.tools]]
+
+
+def _needs(template: Json) -> list[NodeId]:
+    return [ref.node_id for _, ref in find_refs(template) if ref.node_id]
 
 
 def brings_in(tool: Tool) -> bool:

@@ -185,3 +185,27 @@ def test_a_patch_may_do_less_but_not_more(node: dict[str, Any], why: str) -> Non
     nodes = to_nodes({"old": NodeSpec.model_validate(NARROW), "new": NodeSpec.model_validate(node)})
     found = wider(nodes[NodeId("new")], [nodes[NodeId("old")]], TOOLS)
     assert why in found if why else found == ""
+
+
+def test_a_chain_of_thousands_is_labelled_from_its_end() -> None:
+    written: dict[str, Any] = {"n0": READ}
+    written |= {f"n{i}": {"code": "x", "with": {"x": f"${{nodes.n{i - 1}.output}}"}} for i in range(1, 5000)}
+    nodes = to_nodes({name: NodeSpec.model_validate(node) for name, node in written.items()})
+    labels = Labels(nodes, TOOLS, frozenset())
+    assert labels.output(NodeId("n4999")) == {"mail"}
+
+
+def test_references_in_a_circle_count_as_untrusted() -> None:
+    written = {
+        "a": {"code": "x", "with": {"x": "${nodes.b.output}"}},
+        "b": {"code": "x", "with": {"x": "${nodes.a.output}"}},
+    }
+    nodes = to_nodes({name: NodeSpec.model_validate(node) for name, node in written.items()})
+    labels = Labels(nodes, TOOLS, frozenset())
+    assert labels.output(NodeId("a"))
+    assert labels.output(NodeId("b"))
+
+
+def test_an_element_of_a_map_is_labelled_as_the_map() -> None:
+    nodes = to_nodes({"m": NodeSpec.model_validate({"map": [1, 2], "tool": "clock"})})
+    assert Labels(nodes, TOOLS, frozenset()).output(NodeId("m[1]")) == frozenset()

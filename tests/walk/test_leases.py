@@ -154,6 +154,7 @@ async def test_a_lease_and_rows_whose_commit_was_never_answered_are_still_ours(p
     between.close()
 
 
+@pytest.mark.timeout(180)
 async def test_a_run_is_taken_up_by_the_same_engine_after_an_outage_that_was_too_long(
     serve_model: ServeModel, postgres: Postgres
 ) -> None:
