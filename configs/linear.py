@@ -165,6 +165,9 @@ def _charged(keyword: Keyword, cost: int) -> Keyword:
 
 
 def _size(value: Json) -> int:
+    """Return what going through a value costs: RE2 takes 512 characters in the time of one keyword."""
+    if isinstance(value, str):
+        return len(value) // 512
     return len(value) // 16 if isinstance(value, Sized) else 0
 
 
