@@ -64,6 +64,8 @@ class NodeView:
     ended_at: float | None = None
     reused: bool = False
     elements: int | None = None
+    unmended: bool = False
+    """The planner was asked to mend the plan behind its failure, and could not."""
     notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """What people said to it: why it waited, and the answer."""
     effects: dict[str, EffectRecord] = field(default_factory=dict[str, EffectRecord])

@@ -120,6 +120,8 @@ class RunView:
     def _(self, event: ev.RunResumed) -> None:
         if self.status in ("failed", "partial", "cancelled"):
             self.reopened_at = event.at
+            for view in self.nodes.values():
+                view.unmended = False
         self.status, self.ended_at, self.error = "running", None, ""
         for node_id in event.interrupted:
             self.node(node_id).interrupt(event.at)
@@ -132,6 +134,8 @@ class RunView:
     @_fold.register
     def _(self, event: ev.ReplanFailed) -> None:
         self.replans += 1
+        for node_id in event.failed:
+            self.node(node_id).unmended = True
 
     @_fold.register
     def _(self, event: ev.PlanReady) -> None:
@@ -146,6 +150,7 @@ class RunView:
             view = self.node(node_id)
             view.goal, view.plan_version = node.goal, event.plan.version
             changed = node_id not in before or before[node_id].digest != node.digest
+            view.unmended = view.unmended and not changed
             if changed and view.state in ("failed", "removed", "skipped", "held"):
                 view.state, view.reason = "pending", ""
                 self.pending.pop(node_id, None)

@@ -130,7 +130,12 @@ class Planning:
         self.scheduler.grow([ready], deps, provisional=True)
 
     def request_replan(self, node_id: NodeId, failed: Failed) -> None:
-        """Ask for the plan to be mended behind a failure; failures that come meanwhile wait for the next round."""
+        """Ask for the plan to be mended behind a failure; failures that come meanwhile wait for the next round.
+
+        What could not be mended before the run waited or crashed is not asked for again.
+        """
+        if self.run.view.nodes[node_id].unmended:
+            return
         self.failures[node_id] = failed
         self._mend_soon()
 

@@ -158,7 +158,13 @@ def _node(world: World, i: int, gone: list[int]) -> JsonObject:
     names = {j: f"r{j}" if j in gone else f"n{j}" for j in node.needs}
     if node.writes:
         needs: list[Json] = [*names.values()]
-        return {"tool": node.writes, "with": {"what": f"n{i}"}, "needs": needs, "approve": node.approve}
+        return {
+            "tool": node.writes,
+            "with": {"what": f"n{i}"},
+            "needs": needs,
+            "approve": node.approve,
+            "effect": "write",
+        }
     out: JsonObject = {
         "goal": f"node {i}",
         "with": {f"x{j}": f"${{nodes.{name}.output}}" for j, name in names.items()},

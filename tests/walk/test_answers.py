@@ -191,3 +191,21 @@ async def test_a_drain_cancels_what_does_not_end_in_time(
             await asyncio.sleep(0.005)
         await handle.drain(0.05)
         assert (await handle.result()).status == "cancelled"
+
+
+async def test_a_replan_that_failed_is_not_asked_for_again_when_another_node_is_approved(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model(
+        script({"when": {"role": "planner"}, "text": "no plan"}, {"when": {"node": "a"}, "text": "CANNOT other: no"})
+    )
+    workflow = make_workflow(
+        "planner: {model: big, repairs: 0}\nroute: {replan: 2}\nnodes: {a: {goal: x}, b: {code: '1', approve: true}}\n"
+    )
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        waiting = await engine.run(workflow)
+        assert (waiting.status, len(server.nodes("planner"))) == ("waiting", 1)
+        result = await engine.resume(waiting.run_id, {"b": True})
+        assert (result.status, len(server.nodes("planner"))) == ("partial", 1)
+        await engine.resume(waiting.run_id)  # a person takes a run up that had ended badly: everything is tried again
+    assert len(server.nodes("planner")) > 1

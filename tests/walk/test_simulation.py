@@ -59,7 +59,7 @@ def lost(node: SimNode) -> bool:
 
 
 @pytest.mark.timeout(240)
-@settings(max_examples=1200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_no_promise_is_broken_in_thousands_of_runs_with_crashes(world: World) -> None:
     note(f"simulate({world!r})")
