@@ -8,6 +8,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from uuid import uuid4
 
 from planloom.core.errors import ToolError
 
@@ -38,7 +39,8 @@ class Scratch:
             Path(self.path, name).write_bytes(content)
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove it with all that is in it, however deep the code has gone."""
+        _flatten(self.path)
         shutil.rmtree(self.path, ignore_errors=True)
 
     def trouble(self, pid: int) -> str:
@@ -69,6 +71,32 @@ class Scratch:
             if left < 0:
                 raise ToolError("python", f"the files the code left are larger than {MAX_KEPT_BYTES} bytes together")
         return found
+
+
+def _flatten(top: str) -> None:
+    """Lift every folder to the top and leave no folder in it: what `rmtree` meets is then one level deep.
+
+    Thousands of folders in each other would be too deep for its recursion, and too long for a path.
+    """
+    folders = _folders(top)
+    while folders:
+        folder = folders.pop()
+        for inner in _folders(folder):
+            lifted = os.path.join(top, uuid4().hex)
+            with contextlib.suppress(OSError):
+                os.rename(inner, lifted)
+                folders.append(lifted)
+
+
+def _folders(path: str) -> list[str]:
+    """Return the folders in a folder, opened for us where the code had locked them."""
+    found: list[str] = []
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        found = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for inner in found:
+        with contextlib.suppress(OSError):
+            os.chmod(inner, 0o700)
+    return found
 
 
 def _walk(top: str) -> Iterator[tuple[int, os.stat_result]]:
