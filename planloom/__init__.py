@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from planloom.core.errors import ToolError as ToolError
     from planloom.core.result import RunResult as RunResult
     from planloom.engine import Engine as Engine
-    from planloom.engine import run_sync as run_sync
     from planloom.handle import RunHandle as RunHandle
+    from planloom.once import run_sync as run_sync
     from planloom.tools.functions import tool as tool
 
 _HOMES = {
@@ -30,7 +30,7 @@ _HOMES = {
     "RunResult": "planloom.core.result",
     "ToolError": "planloom.core.errors",
     "Workflow": "planloom.configs.load",
-    "run_sync": "planloom.engine",
+    "run_sync": "planloom.once",
     "tool": "planloom.tools.functions",
 }
 __all__ = [

@@ -26,14 +26,16 @@ from planloom.gc import Collected, collect, retention_of_environment
 from planloom.graphs.checkpoints import open_checkpointer
 from planloom.graphs.context import Run, Slots
 from planloom.graphs.estimate import Checked
+from planloom.graphs.listen import listen
 from planloom.graphs.planning import Planning
-from planloom.graphs.reopen import edited_plan, reopening, silence
+from planloom.graphs.reopen import answered, edited_plan, reopening, silence
 from planloom.graphs.run import Walk
 from planloom.graphs.shell import Shell, build_shell, walk_run
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
 from planloom.parts import Maker, Parts, Wire, at_lines_of
 from planloom.state.artifacts import Artifacts
+from planloom.state.inbox import Inbox
 from planloom.state.journal import Journal, JournalError, RunSummary
 from planloom.state.ledger import Caps, Ledger
 from planloom.state.log import RunLog
@@ -83,6 +85,7 @@ class Engine:
     ) -> None:
         place = journal or os.environ.get("PLANLOOM_JOURNAL") or DEFAULT_JOURNAL
         self._journal = place if isinstance(place, Journal) else Journal(place)
+        self._inbox = Inbox(self._journal)
         self._base_url = base_url
         self._gateway = Gateway()
         self._sandbox = Sandbox()
@@ -214,6 +217,8 @@ class Engine:
         if not past:
             raise RunError(f"run {run_id} was deleted at this moment")
         log = RunLog(self._journal, run_id, past)
+        left = await self._inbox.read(run_id, log.view.pending.values())
+        answers = {**left, **answers}
         opening = reopening(log.view, answers)
         workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
         wire = Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
@@ -227,7 +232,24 @@ class Engine:
         for expired in list(silence(log.view, workflow.spec.ask, time.time())):
             log.note(expired)
         await self._journal.commit(run_id)
+        await self._inbox.clear(run_id, answers)
         return await self._start(log, parts, log.view.inputs)
+
+    async def answer(self, run_id: str, answers: Mapping[str, bool | Answer]) -> None:
+        """Leave answers to what waits in a run, for the process that is at work on it or takes it up next.
+
+        Args:
+            run_id: Its id, a prefix of it, or `last`.
+            answers: By node id, or by `plan` for the plan as a whole.
+
+        Raises:
+            RunError: There is no such run, or an answer is to nothing that waits or does not fit it.
+        """
+        found = await self._journal.find(run_id)
+        view = RunView(await self._journal.events(found))
+        given = {name: as_answer(answer) for name, answer in answers.items()}
+        answered(view, given)
+        await self._inbox.leave(found, given, view.pending.values())
 
     async def drain(self, grace_s: float = 20.0) -> None:
         """Stop all runs in good order, for a process that is told to end: each can be resumed.
@@ -362,7 +384,12 @@ class Engine:
             )
             walk = Walk(run, Planning(run))
             handle.walks(walk)
-            await walk_run(shell, walk)
+            async with asyncio.TaskGroup() as group:
+                listening = group.create_task(listen(walk, self._inbox), name=f"inbox {log.run_id}")
+                try:
+                    await walk_run(shell, walk)
+                finally:
+                    listening.cancel()
 
 
 def _first(error: BaseException) -> Exception:
@@ -371,24 +398,3 @@ def _first(error: BaseException) -> Exception:
     if len(inner) == 1:
         return _first(inner[0])
     return error if isinstance(error, Exception) else RuntimeError("the run was torn down")
-
-
-def run_sync(
-    workflow: Workflow | str | Path, inputs: Mapping[str, Json] | None = None, *, engine: Engine | None = None
-) -> RunResult:
-    """Run a workflow from a script that has no event loop; inside one, use `Engine.run`.
-
-    Args:
-        workflow: A workflow, or the path of its file.
-        inputs: Values of its inputs by name.
-        engine: An engine not yet entered; `None` makes one with its defaults.
-
-    Raises:
-        ConfigError: As `Engine.run`.
-    """
-
-    async def once() -> RunResult:
-        async with engine or Engine() as opened:
-            return await opened.run(workflow, inputs)
-
-    return asyncio.run(once())

@@ -59,6 +59,14 @@ class RunLog:
             JournalError: It could not be written.
         """
         self.note(event, sync=sync)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Return when the end of this process cannot undo what was noted.
+
+        Raises:
+            JournalError: It could not be written.
+        """
         await self._journal.commit(self.run_id)
 
     def flush(self) -> None:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a database that says so is opened without asking Alembic."""
 
 metadata = MetaData()
@@ -59,3 +59,14 @@ artifact_parts = Table(
     Column("part", Integer, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
 )
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("bound_to", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("payload", Text, nullable=False),
+)
+"""What people said to runs that others are at work on, by what waits; gone when it is journaled."""

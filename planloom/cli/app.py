@@ -195,6 +195,9 @@ def approve(
     if not answers:
         approving.print_pending(view)
         raise typer.Exit(3 if view.pending else 0)
+    if asyncio.run(approving.delivered(view.run_id, answers, journal)):
+        typer.echo(f"told the process that is at work on run {view.run_id}")
+        return
     show_as = running.how_to_show(as_json=as_json, plain=plain)
     wishes = running.Wishes(show=show_as, output=output, drain_s=drain, journal=journal)
     raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(view.run_id, answers, wishes))))

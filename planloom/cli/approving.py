@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from planloom.cli.records import is_live
 from planloom.cli.words import harmless, pretty
 from planloom.configs.load import read_document
 from planloom.configs.nodes import node_json
@@ -83,6 +84,19 @@ async def view_of(run_id: str, journal: str | None) -> RunView:
     """
     async with Engine(journal=journal) as engine:
         return await engine.view(run_id)
+
+
+async def delivered(run_id: str, answers: Mapping[str, Answer], journal: str | None) -> bool:
+    """Leave answers for the process that is at work on a run; tell whether there is one.
+
+    Raises:
+        RunError: An answer is to nothing that waits.
+    """
+    async with Engine(journal=journal) as engine:
+        if not await is_live(engine, run_id):
+            return False
+        await engine.answer(run_id, answers)
+        return await is_live(engine, run_id)
 
 
 def print_pending(view: RunView) -> None:

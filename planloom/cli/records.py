@@ -55,7 +55,7 @@ async def _read(run_id: str, journal: str | None) -> _Past:
     async with Engine(journal=journal, retention_s=math.inf) as engine:
         history = await engine.history(run_id)
         view = RunView(history)
-        return _Past(history, view, view.status != "running" or await _is_live(engine, view.run_id))
+        return _Past(history, view, view.status != "running" or await is_live(engine, view.run_id))
 
 
 async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool) -> None:
@@ -104,7 +104,8 @@ async def artifact(run_id: str, digest: str, journal: str | None, output: Path |
         typer.echo(data, nl=False)
 
 
-async def _is_live(engine: Engine, run_id: str) -> bool:
+async def is_live(engine: Engine, run_id: str) -> bool:
+    """Tell whether a process is at work on a run."""
     return any(run.run_id == run_id and run.live for run in await engine.runs(_NEWEST))
 
 

@@ -123,7 +123,8 @@ async def test_a_journal_made_before_there_were_artifacts_is_brought_up_to_date(
         pass
     with sqlite3.connect(tmp_path / "j.db") as connection:
         connection.executescript(
-            "DROP TABLE artifacts; DROP TABLE artifact_parts; UPDATE alembic_version SET version_num = '0001'"
+            "DROP TABLE answers; DROP TABLE artifacts; DROP TABLE artifact_parts;"
+            "UPDATE alembic_version SET version_num = '0001'"
         )
     connection.close()
     async with Journal(tmp_path / "j.db") as journal:

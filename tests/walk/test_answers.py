@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from planloom import Answer, tool
 from planloom.core.errors import RunError
 from planloom.core.events import ApprovalGiven, AttemptStarted, NodeCommitted, NodeHeld
 from planloom.engine import Engine
+
+PLANLOOM = (sys.executable, "-P", "-c", "from planloom.cli import main; main()")
 
 
 def script(*rules: object) -> str:
@@ -209,3 +212,40 @@ async def test_a_replan_that_failed_is_not_asked_for_again_when_another_node_is_
         assert (result.status, len(server.nodes("planner"))) == ("partial", 1)
         await engine.resume(waiting.run_id)  # a person takes a run up that had ended badly: everything is tried again
     assert len(server.nodes("planner")) > 1
+
+
+async def test_another_process_answers_while_the_siblings_run_on(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    async def slow() -> str:
+        await gate.wait()
+        return "slow"
+
+    nodes = "nodes: {slow: {tool: slow}, a: {code: '1', approve: true}, b: {code: '2', needs: [a]}}\n"
+    async with Engine(journal=tmp_path / "j.db", tools={"slow": slow}) as engine:
+        handle = await engine.submit(make_workflow(nodes, models=""))
+        async for event in handle.events():
+            if isinstance(event, NodeHeld):
+                done = await asyncio.create_subprocess_exec(
+                    *PLANLOOM, "approve", handle.run_id, "a", "--journal", str(tmp_path / "j.db")
+                )
+                assert await done.wait() == 0
+            if isinstance(event, NodeCommitted) and event.node_id == "b":
+                gate.set()
+        result = await handle.result()
+    assert result.status == "done", result.error
+
+
+async def test_an_answer_left_for_a_run_at_rest_is_taken_in_when_it_is_resumed_and_only_if_it_is_about_the_same(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        waiting = await engine.run(make_workflow("nodes: {a: {code: '1', approve: true}}\n", models=""))
+        with pytest.raises(RunError, match="does not wait"):
+            await engine.answer(waiting.run_id, {"b": True})
+        await engine.answer(waiting.run_id, {"a": False})
+        await engine.answer(waiting.run_id, {"a": Answer(note="after all")})  # the later word counts
+        result = await engine.resume(waiting.run_id)
+        given = [event for event in await engine.history(waiting.run_id) if isinstance(event, ApprovalGiven)]
+    assert result.status == "done", result.error
+    assert [event.note for event in given] == ["after all"]
