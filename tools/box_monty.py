@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,8 @@ from planloom.tools import confine
 from planloom.tools.box import MAX_OUTPUT_BYTES, BoxResult, Job, out_of_memory, stopped
 
 _GRACE_S = 1.0
+_BUSY_S = 5.0
+"""How long a worker's file that was just written may still be open for writing."""
 _JSON: TypeAdapter[Json] = TypeAdapter(Json)
 
 
@@ -68,16 +72,27 @@ class MontyBox:
     def _open(self) -> monty.Monty:
         try:
             self._folder = tempfile.mkdtemp(prefix="planloom-monty-")
+            return self._started(_worker(Path(self._folder)))
+        except (monty.MontyError, OSError, RuntimeError) as exc:
+            raise ToolError("python", f"the monty box is not available on this machine: {exc}") from exc
+
+    def _started(self, worker: Path) -> monty.Monty:
+        """Start the pool; a process forked elsewhere may hold the worker's file open for a moment, until its exec."""
+        gives_up = time.monotonic() + _BUSY_S
+        while True:
             pool = monty.Monty(
-                binary_path=_worker(Path(self._folder)),
+                binary_path=worker,
                 max_processes=self._max_parallel,
                 checkout_timeout=60.0,
                 max_checkouts_per_worker=200,
                 feed_duration_limit_grace=_GRACE_S,
             )
-            return pool.__enter__()
-        except (monty.MontyError, OSError, RuntimeError) as exc:
-            raise ToolError("python", f"the monty box is not available on this machine: {exc}") from exc
+            try:
+                return pool.__enter__()
+            except RuntimeError as exc:
+                if os.strerror(errno.ETXTBSY) not in str(exc) or time.monotonic() > gives_up:
+                    raise
+            time.sleep(0.02)
 
 
 def _worker(folder: Path) -> Path:

@@ -1,5 +1,7 @@
 import asyncio
+import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -195,3 +197,19 @@ async def test_the_tool_hands_files_back_as_text_or_base64(sandbox: Sandbox) -> 
         "stdout": "",
         "files": {"a.txt": {"bytes": 2, "text": "hi"}, "b.bin": {"bytes": 1, "base64": "/w=="}},
     }
+
+
+async def test_a_worker_whose_file_is_still_open_somewhere_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    holders: list[int] = []
+    chmod = Path.chmod
+
+    def held(path: Path, mode: int) -> None:
+        chmod(path, mode)
+        if path.name == "monty":  # as a process forked elsewhere does that has not reached its exec
+            holders.append(os.open(path, os.O_WRONLY))
+            threading.Timer(0.2, os.close, holders).start()
+
+    monkeypatch.setattr(Path, "chmod", held)
+    async with Sandbox() as sandbox:
+        assert (await sandbox.run("6 * 7", {}, box="monty")).value == 42
+    assert holders
