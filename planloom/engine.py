@@ -5,13 +5,14 @@ import math
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
+from planloom.carry import Shared, carry
 from planloom.configs.load import Workflow
 from planloom.configs.lock import locked
 from planloom.core import events as ev
@@ -24,23 +25,17 @@ from planloom.core.result import RunResult
 from planloom.core.view import RunView
 from planloom.gc import Collected, collect, retention_of_environment
 from planloom.graphs.checkpoints import open_checkpointer
-from planloom.graphs.context import Run, Slots
 from planloom.graphs.estimate import Checked
-from planloom.graphs.listen import listen
-from planloom.graphs.planning import Planning
 from planloom.graphs.reopen import answered, edited_plan, reopening, silence
-from planloom.graphs.run import Walk
-from planloom.graphs.shell import Shell, build_shell, walk_run
+from planloom.graphs.shell import build_shell
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
-from planloom.parts import Maker, Parts, Wire, at_lines_of
+from planloom.parts import Maker, Parts, Wire
 from planloom.state.artifacts import Artifacts
 from planloom.state.inbox import Inbox
-from planloom.state.journal import Journal, JournalError, RunSummary
-from planloom.state.ledger import Caps, Ledger
+from planloom.state.journal import Journal, RunSummary
 from planloom.state.log import RunLog
 from planloom.state.retention import MONTH_S, OVER, Ending, Retention
-from planloom.tools.functions import load_function
 from planloom.tools.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -94,7 +89,7 @@ class Engine:
         self._process = asyncio.Semaphore(max_parallel)
         self._retention_s = retention_of_environment() if retention_s is None else retention_s
         self._stack = AsyncExitStack()
-        self._shell: Shell | None = None
+        self._shared: Shared | None = None
         self._group: asyncio.TaskGroup | None = None
         self._handles: set[RunHandle] = set()
 
@@ -111,10 +106,17 @@ class Engine:
             checkpointer = await stack.enter_async_context(
                 open_checkpointer(self._journal.url, outage_s=self._journal.outage_s)
             )
-            self._shell = build_shell(checkpointer)
+            shell = build_shell(checkpointer)
+            self._shared = Shared(
+                journal=self._journal,
+                inbox=self._inbox,
+                shell=shell,
+                sandbox=self._sandbox,
+                process=self._process,
+            )
             if math.isfinite(self._retention_s):
                 policy = Retention(older_than_s=self._retention_s, limit=_DELETED_ON_OPENING)
-                await collect(self._journal, self._shell, policy)
+                await collect(self._journal, shell, policy)
             self._group = await stack.enter_async_context(asyncio.TaskGroup())
             self._stack = stack.pop_all()
         return self
@@ -312,12 +314,12 @@ class Engine:
             JournalError: The journal cannot be written.
         """
         policy = Retention(older_than_s=older_than_s, keep=keep, statuses=tuple(statuses))
-        return await collect(self._journal, self._opened()[0], policy, dry_run=dry_run)
+        return await collect(self._journal, self._opened()[0].shell, policy, dry_run=dry_run)
 
-    def _opened(self) -> tuple[Shell, asyncio.TaskGroup]:
-        if self._shell is None or self._group is None:
+    def _opened(self) -> tuple[Shared, asyncio.TaskGroup]:
+        if self._shared is None or self._group is None:
             raise RunError("the engine is not open; use `async with Engine() as engine`")
-        return self._shell, self._group
+        return self._shared, self._group
 
     async def check(self, workflow: Workflow) -> Checked:
         """Compile a workflow without running anything.
@@ -330,71 +332,11 @@ class Engine:
         return (await asyncio.to_thread(self._maker.make, workflow, wire, pins)).checked
 
     async def _start(self, log: RunLog, parts: Parts, inputs: JsonObject) -> RunHandle:
-        shell, group = self._opened()
+        shared, group = self._opened()
         handle = RunHandle(log)
         self._handles.add(handle)
-        task = group.create_task(self._carry(shell, handle, log, parts, inputs), name=f"run {log.run_id}")
+        task = group.create_task(carry(shared, handle, log, parts, inputs), name=f"run {log.run_id}")
         task.add_done_callback(lambda _: self._handles.discard(handle))
         handle.started(task)
         await asyncio.sleep(0)  # let it begin: a task cancelled before its first step would never end its run
         return handle
-
-    async def _carry(self, shell: Shell, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
-        """Carry one run to its end; whatever goes wrong ends in its handle and nowhere else."""
-        error: Exception | None = None
-        try:
-            await self._walk(shell, handle, log, parts, inputs)
-        except asyncio.CancelledError:
-            self._end(log, "cancelled", "cancelled")
-        except Exception as exc:
-            error = _first(exc)
-            self._end(log, "failed", f"{type(error).__name__}: {error}")
-        finally:
-            await asyncio.shield(self._release(log.run_id))
-            log.close()
-            handle.failed(error)
-
-    @staticmethod
-    def _end(log: RunLog, status: ev.Status, error: str) -> None:
-        """Write down that a run ended out of turn; one that had ended, or waits, stays as it is."""
-        if log.view.status == "running":
-            log.note(ev.RunEnded(status=status, output=None, error=error), sync=True)
-
-    async def _release(self, run_id: RunId) -> None:
-        with suppress(JournalError):  # whoever waits for the run is told already
-            await self._journal.release(run_id)
-
-    async def _walk(self, shell: Shell, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
-        workflow, spec = parts.workflow, parts.workflow.spec
-        async with AsyncExitStack() as stack:
-            with at_lines_of(workflow):
-                toolbox = await stack.enter_async_context(parts.toolbox)
-            run = Run(
-                workflow=workflow,
-                inputs=inputs,
-                log=log,
-                ledger=Ledger(Caps(usd=spec.budget.usd, tokens=spec.budget.tokens, calls=spec.budget.calls)),
-                node_ledgers={},
-                toolbox=toolbox,
-                sandbox=self._sandbox,
-                rungs=parts.rungs,
-                slots=Slots(spec.max_parallel, self._process),
-                facts=parts.facts,
-                load=lambda ref: load_function(ref, workflow.base_dir),
-            )
-            walk = Walk(run, Planning(run))
-            handle.walks(walk)
-            async with asyncio.TaskGroup() as group:
-                listening = group.create_task(listen(walk, self._inbox), name=f"inbox {log.run_id}")
-                try:
-                    await walk_run(shell, walk)
-                finally:
-                    listening.cancel()
-
-
-def _first(error: BaseException) -> Exception:
-    """Return the error that people should see: the only one in nested groups, else the group itself."""
-    inner = cast("Sequence[BaseException]", getattr(error, "exceptions", ()))
-    if len(inner) == 1:
-        return _first(inner[0])
-    return error if isinstance(error, Exception) else RuntimeError("the run was torn down")

@@ -1,0 +1,99 @@
+"""Carrying one run from where its journal ends to its end."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import cast
+
+from planloom.core import events as ev
+from planloom.core.json import JsonObject
+from planloom.core.plan import RunId
+from planloom.graphs.context import Run, Slots
+from planloom.graphs.listen import listen
+from planloom.graphs.planning import Planning
+from planloom.graphs.run import Walk
+from planloom.graphs.shell import Shell, walk_run
+from planloom.handle import RunHandle
+from planloom.parts import Parts, at_lines_of
+from planloom.state.inbox import Inbox
+from planloom.state.journal import Journal, JournalError
+from planloom.state.ledger import Caps, Ledger
+from planloom.state.log import RunLog
+from planloom.tools.functions import load_function
+from planloom.tools.sandbox import Sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all runs of one engine share."""
+
+    journal: Journal
+    inbox: Inbox
+    shell: Shell
+    sandbox: Sandbox
+    process: asyncio.Semaphore
+    """Attempts under way at the same time, over all runs."""
+
+
+async def carry(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
+    """Carry one run to its end and give its lease back; whatever goes wrong ends in its handle and nowhere else."""
+    error: Exception | None = None
+    try:
+        await _walk(shared, handle, log, parts, inputs)
+    except asyncio.CancelledError:
+        _end(log, "cancelled", "cancelled")
+    except Exception as exc:
+        error = _first(exc)
+        _end(log, "failed", f"{type(error).__name__}: {error}")
+    finally:
+        await asyncio.shield(_release(shared.journal, log.run_id))
+        log.close()
+        handle.failed(error)
+
+
+def _end(log: RunLog, status: ev.Status, error: str) -> None:
+    """Write down that a run ended out of turn; one that had ended, or waits, stays as it is."""
+    if log.view.status == "running":
+        log.note(ev.RunEnded(status=status, output=None, error=error), sync=True)
+
+
+async def _release(journal: Journal, run_id: RunId) -> None:
+    with suppress(JournalError):  # whoever waits for the run is told already
+        await journal.release(run_id)
+
+
+async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
+    workflow, spec = parts.workflow, parts.workflow.spec
+    async with AsyncExitStack() as stack:
+        with at_lines_of(workflow):
+            toolbox = await stack.enter_async_context(parts.toolbox)
+        run = Run(
+            workflow=workflow,
+            inputs=inputs,
+            log=log,
+            ledger=Ledger(Caps(usd=spec.budget.usd, tokens=spec.budget.tokens, calls=spec.budget.calls)),
+            node_ledgers={},
+            toolbox=toolbox,
+            sandbox=shared.sandbox,
+            rungs=parts.rungs,
+            slots=Slots(spec.max_parallel, shared.process),
+            facts=parts.facts,
+            load=lambda ref: load_function(ref, workflow.base_dir),
+        )
+        walk = Walk(run, Planning(run))
+        handle.walks(walk)
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(listen(walk, shared.inbox), name=f"inbox {log.run_id}")
+            try:
+                await walk_run(shared.shell, walk)
+            finally:
+                listening.cancel()
+
+
+def _first(error: BaseException) -> Exception:
+    """Return the error that people should see: the only one in nested groups, else the group itself."""
+    inner = cast("Sequence[BaseException]", getattr(error, "exceptions", ()))
+    if len(inner) == 1:
+        return _first(inner[0])
+    return error if isinstance(error, Exception) else RuntimeError("the run was torn down")
