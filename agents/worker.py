@@ -1,22 +1,18 @@
 """The worker: one piece of work, a bounded tool loop, a result that fits its schema."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
 
+from planloom.agents.dialogue import Dialogue, Tools
 from planloom.agents.prompting import block, clip, prompt, section
 from planloom.configs.json_schema import misfits
-from planloom.core.errors import ToolError
 from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Done, Evidence, Failed, FailureKind, Outcome
-from planloom.models.base import ChatModel, Message, Reply, Request, ToolCall, ToolOffer
+from planloom.models.base import ChatModel, Message, Request
 from planloom.models.text import extract_json
 
-MAX_PARALLEL_TOOL_CALLS = 16
-_RESULT_CHARS = 40_000
 _CANNOT_CODES = ("missing_input", "missing_tool", "contradiction", "other")
 _CANNOT_LINE = re.compile(r"CANNOT\b[ (]*(\w+)?[) ]*:?")
 _QUESTION = "question"
@@ -34,23 +30,6 @@ def _cannot_schema(codes: Sequence[str]) -> JsonObject:
             },
         ]
     }
-
-
-class Tools(Protocol):
-    """What one node may call in one attempt."""
-
-    @property
-    def offers(self) -> tuple[ToolOffer, ...]:
-        """The tools as the model sees them."""
-        ...
-
-    async def call(self, name: str, args: JsonObject) -> Json:
-        """Call one.
-
-        Raises:
-            ToolError: It is not granted, its arguments are wrong, or it failed.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,64 +66,22 @@ async def work(task: Task, model: ChatModel, tools: Tools, *, repairs: int) -> O
         ModelError: The model gave no usable reply.
         BudgetExceeded: The next call does not fit the budget.
     """
-    dialogue = _Dialogue(task, tools, repairs)
+    dialogue = Dialogue(_opening(task), tools, lambda text: read_result(text, task.schema), repairs=repairs)
     for _ in range(task.max_calls):
-        outcome = await dialogue.answer(await model(dialogue.request()))
+        outcome = await dialogue.step(model)
         if outcome is not None:
             return outcome
     return Failed(kind=FailureKind.CHECK, message=f"no result after {task.max_calls} model calls")
 
 
-class _Dialogue:
-    """The messages of one attempt, and what each reply leads to."""
-
-    def __init__(self, task: Task, tools: Tools, repairs: int) -> None:
-        self._task = task
-        self._tools = tools
-        self._repairs = repairs
-        self._continued = False
-        self._schema = envelope(task.schema, may_ask=task.may_ask) if task.schema is not None else None
-        self._messages = [Message(role="system", text=prompt("worker")), Message(role="user", text=_brief(task))]
-
-    def request(self) -> Request:
-        return Request(
-            messages=tuple(self._messages),
-            role="worker",
-            node_id=self._task.node_id,
-            attempt=self._task.attempt,
-            tools=self._tools.offers,
-            schema=self._schema,
-        )
-
-    async def answer(self, reply: Reply) -> Outcome | None:
-        """Take a reply in; return the outcome, or `None` when the dialogue goes on."""
-        if reply.finish == "refusal":
-            return Failed(kind=FailureKind.REFUSAL, message=reply.text[:500] or "the model refused")
-        if reply.finish == "length":
-            return self._too_long(reply)
-        calls, carry = reply.tool_calls, reply.carry
-        self._messages.append(Message(role="assistant", text=reply.text, tool_calls=calls, carry=carry))
-        if calls:
-            self._messages += await _call_tools(calls, self._tools)
-            return None
-        outcome = read_result(reply.text, self._task.schema)
-        said = isinstance(outcome, Failed) and outcome.kind in (FailureKind.CANNOT, FailureKind.QUESTION)
-        if not isinstance(outcome, Failed) or said or not self._repairs:
-            return outcome
-        self._repairs -= 1
-        self._messages.append(Message(role="user", text=_repair(outcome)))
-        return None
-
-    def _too_long(self, reply: Reply) -> Outcome | None:
-        """Ask once for a shorter reply; a tool call that was cut off is never made."""
-        if self._continued:
-            return Failed(kind=FailureKind.LENGTH, message="the reply was cut off at its cap twice")
-        self._continued = True
-        self._messages += [Message(role="assistant", text=reply.text or "..."), Message(role="user", text=_TOO_LONG)]
-        return None
-
-
-_TOO_LONG = "That reply was cut off at the length cap. Give the result again, whole and shorter."
+def _opening(task: Task) -> Request:
+    return Request(
+        messages=(Message(role="system", text=prompt("worker")), Message(role="user", text=_brief(task))),
+        role="worker",
+        node_id=task.node_id,
+        attempt=task.attempt,
+        schema=envelope(task.schema, may_ask=task.may_ask) if task.schema is not None else None,
+    )
 
 
 def _codes(*, may_ask: bool) -> tuple[str, ...]:
@@ -253,35 +190,3 @@ def schema_evidence(value: Json, schema: Mapping[str, Json], limit: int = 5) -> 
         expected = expected.removeprefix("expected ")
         found.append(Evidence(check="schema", passed=False, expected=expected, found=seen, where=where))
     return found
-
-
-def _repair(failed: Failed) -> str:
-    facts: Json = [item.as_json() for item in failed.evidence]
-    return f"That reply does not fit the form asked for.\n{block(facts)}\nGive the result again, in that form."
-
-
-async def _call_tools(calls: Sequence[ToolCall], tools: Tools) -> list[Message]:
-    """Call what the model asked for, in its order, and return the results as messages."""
-    results: list[Message] = []
-    for index, call in enumerate(calls):
-        if index >= MAX_PARALLEL_TOOL_CALLS:
-            text = f"error: at most {MAX_PARALLEL_TOOL_CALLS} calls in one turn; this one was not made"
-        elif call.args is None:
-            text = "error: the arguments are not a JSON object; the call was not made"
-        else:
-            text = await _call_tool(call.name, call.args, tools)
-        results.append(Message(role="tool", text=text, tool_call_id=call.id))
-    return results
-
-
-async def _call_tool(name: str, args: JsonObject, tools: Tools) -> str:
-    try:
-        value = await tools.call(name, args)
-    except ToolError as exc:
-        return f"error: {exc.message}"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return (
-        text
-        if len(text) <= _RESULT_CHARS
-        else f"{text[:_RESULT_CHARS]}... [{len(text) - _RESULT_CHARS} characters cut]"
-    )

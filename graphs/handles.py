@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 
-from planloom.agents.worker import Tools
+from planloom.agents.dialogue import Tools
 from planloom.core import events as ev
 from planloom.core.artifact import digests_in, filled, named
 from planloom.core.errors import ToolError

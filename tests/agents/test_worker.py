@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planloom.agents.worker import MAX_PARALLEL_TOOL_CALLS, Task, envelope, read_result, schema_evidence, work
+from planloom.agents.dialogue import MAX_PARALLEL_TOOL_CALLS
+from planloom.agents.worker import Task, envelope, read_result, schema_evidence, work
 from planloom.core.errors import BudgetExceeded, ModelError, ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Done, Evidence, Failed, FailureKind, Outcome, Usage
