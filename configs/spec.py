@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from planloom.configs.nodes import ID_PATTERN, FunctionRef, NodeSpec
 from planloom.configs.units import Count, PerMinute, Seconds, Words
+from planloom.core.fields import FIELD_PATTERN
 from planloom.core.json import JsonObject
 
 Name = Annotated[
@@ -14,6 +15,13 @@ Name = Annotated[
     Words("a name (a letter or _, then letters, digits, _ or -; at most 64)", "name"),
 ]
 """A letter or underscore, then letters, digits, `_` or `-`; at most 64."""
+
+FieldName = Annotated[
+    str,
+    StringConstraints(pattern=FIELD_PATTERN),
+    Words("a field of a result (id, items[].id or [].id)", "field"),
+]
+"""A path into a result: names, with `[]` for every element of a list."""
 
 
 class Spec(BaseModel):
@@ -164,6 +172,14 @@ class McpSpec(Spec):
     """What calling a tool does to the world, by the server's name for it; wins over `effect`."""
 
 
+class TrustSpec(Spec):
+    """Single fields of a tool's results that may be trusted; all others may hold what others wrote."""
+
+    fields: tuple[FieldName, ...] = Field(min_length=1)
+    """Fields that the system behind the tool makes itself and nobody else can write into, such as ids it assigns:
+    `id`, `items[].id`, `[].id`."""
+
+
 class ToolSpec(Spec):
     """A tool source: exactly one of `python`, `files`, `http`, `sql`, `mcp`, `ref`."""
 
@@ -186,8 +202,9 @@ class ToolSpec(Spec):
     effect: Literal["pure", "read", "write"] | None = None
     """What calling it does to the world; left out: `read` for a function, known for the others.
     An MCP tool is `write`, unless the server is `trust: trusted` and says that the tool only reads."""
-    trust: Literal["trusted", "untrusted"] | None = None
-    """Whether its results may hold what others wrote; left out: `untrusted`, or what the function's `@tool` says."""
+    trust: Literal["trusted", "untrusted"] | TrustSpec | None = None
+    """Whether its results may hold what others wrote, or which fields of them do not; left out: `untrusted`, or what
+    the function's `@tool` says."""
     control: tuple[str, ...] | None = None
     """Parameters that say where a call goes or what it does: untrusted values fill them only where a person granted it.
     Left out: known for the tools above, else all parameters of a `write` tool."""

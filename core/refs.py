@@ -116,6 +116,12 @@ def _refs_in(text: str, field: str) -> Iterator[tuple[str, Ref]]:
             raise RefError(f"{place}{exc}") from None
 
 
+def whole_ref(template: Json) -> Ref | None:
+    """Return the reference that a template consists of; `None` when it is anything else."""
+    match = _OPEN.fullmatch(template) if isinstance(template, str) else None
+    return parse_ref(match[1]) if match is not None and match[1] is not None else None
+
+
 def resolve(template: Json, scope: Scope) -> Json:
     """Fill a template in: every reference is replaced by what it names.
 

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from planloom.core.fields import covers
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Evidence, Failed
 from planloom.core.plan import Finding, Grant, Node, NodeId, ToolName
-from planloom.core.refs import Ref, Step, find_refs
+from planloom.core.refs import Ref, Step, find_refs, whole_ref
 from planloom.tools.base import Tool
 
 Label: TypeAlias = frozenset[str]
@@ -51,6 +52,8 @@ class Labels:
     ) -> None:
         self._nodes, self._tools, self._inputs = nodes, tools, untrusted_inputs
         self._known: dict[NodeId, Label] = {}
+        self._chosen: dict[NodeId, Label] = {}
+        """Of what decides which records a tool node's call returns."""
 
     def output(self, node_id: NodeId) -> Label:
         """Return the label of a node's output, or of a map's element; a node that is not there counts as untrusted."""
@@ -73,6 +76,7 @@ class Labels:
                 todo += [need for need in _needs(_given(node)) if need not in self._known]
             else:
                 self._known[node_id] = self._read(node) | self._made(node)
+                self._chosen[node_id] = self._selects(node)
 
     def read(self, node: Node) -> Label:
         """Return the label of all that a node is given: inputs, goal, list and fixed arguments."""
@@ -103,15 +107,42 @@ class Labels:
             case "inputs":
                 return frozenset({f"inputs.{ref.path[0]}"}) if ref.path[0] in self._inputs else TRUSTED
             case "item":
-                return self._value(node.map, replace(node, map=None)) if node.map is not None else TRUSTED
+                return self._item(ref, node)
             case "index":
                 return TRUSTED
             case "nodes":
-                target = self._nodes.get(ref.node_id or NodeId(""))
-                if target is not None and is_choice(_schema_at(target, ref.path)):
-                    return TRUSTED
-                node_id = ref.node_id or NodeId("")
-                return self._known.get(node_id, frozenset({str(node_id)}))  # unknown: references go round in a circle
+                return self._output(ref.node_id or NodeId(""), ref.path)
+
+    def _item(self, ref: Ref, node: Node) -> Label:
+        """Return the label of a map's element, or of a part of it: as of any element of the list."""
+        over = replace(node, map=None)
+        whole = whole_ref(node.map)
+        if whole is None or whole.root != "nodes":
+            return self._value(node.map, over)
+        return self._ref(replace(whole, path=(*whole.path, 0, *ref.path)), over)
+
+    def _output(self, node_id: NodeId, path: tuple[Step, ...]) -> Label:
+        """Return the label of what a path into a node's output reaches."""
+        target = self._nodes.get(node_id)
+        unknown = frozenset({str(node_id)})  # no such node, or references that go round in a circle
+        if target is None:
+            return self._known.get(node_id, unknown)
+        if is_choice(_schema_at(target, path)):
+            return TRUSTED
+        tools = self._tools.get(target.tool, ()) if target.tool else ()
+        within = path[1:] if target.map is not None else path
+        if tools and all(made_itself(tool, within) for tool in tools):
+            return self._chosen.get(node_id, unknown)
+        return self._known.get(node_id, unknown)
+
+    def _selects(self, node: Node) -> Label:
+        """Return the label of the arguments that decide which records a tool node's call is about.
+
+        The text of a new record decides nothing; whatever a reading call looks for does.
+        """
+        tools = self._tools.get(node.tool, ()) if node.tool else ()
+        names = {name for tool in tools for name in (tool.controls if tool.effect == "write" else node.inputs)}
+        return self._value([node.inputs[name] for name in sorted(names) if name in node.inputs], node)
 
 
 def _given(node: Node) -> Json:
@@ -126,6 +157,11 @@ def _needs(template: Json) -> list[NodeId]:
 def brings_in(tool: Tool) -> bool:
     """Tell whether a tool's results may hold what others wrote."""
     return tool.trust == "untrusted" and tool.effect != "pure"
+
+
+def made_itself(tool: Tool, path: tuple[Step, ...]) -> bool:
+    """Tell whether a tool's owner says that the system behind it makes a field of its results itself."""
+    return tool.effect != "pure" and any(covers(field, path) for field in tool.trusted_fields)
 
 
 def is_choice(schema: Json) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeAlias
 
+from planloom.core.fields import FieldPath, read_field
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Effect, ToolName
 
@@ -50,6 +51,10 @@ class Tool:
     """Argument that receives a key stable over retries and resumes, for `write` tools that take one."""
     trust: Trust = "untrusted"
     """Whether its results may hold what others wrote; those of a `pure` tool are as its arguments are."""
+    trusted_fields: frozenset[FieldPath] = frozenset()
+    """Fields of its results that the system behind it makes itself, such as ids: no words of others stand in them."""
+    returns: JsonObject | None = None
+    """JSON Schema of its results, where it is known."""
     control: frozenset[str] | None = None
     """Parameters that say where a call goes or what it does: recipient, path, URL, SQL. Untrusted values fill
     them only where a person granted it. `None`: all parameters of a `write` tool, none of any other."""
@@ -77,13 +82,25 @@ class Tool:
         return frozenset(known) if isinstance(known, dict) else frozenset()
 
 
-def marked(tool: Tool, *, trust: Trust | None, control: Collection[str] | None, data: Collection[str] | None) -> Tool:
-    """Return a tool as somebody says it is to be guarded; what is `None` stays. `data` names all but `control`."""
+def marked(
+    tool: Tool,
+    *,
+    trust: Trust | None,
+    fields: Collection[str] | None,
+    control: Collection[str] | None,
+    data: Collection[str] | None,
+) -> Tool:
+    """Return a tool as somebody says it is to be guarded; what is `None` stays. `data` names all but `control`.
+
+    Whoever says something of `trust` or of single `fields` says all there is: nothing is added to what was said before.
+    """
     if data is not None:
         control = tool.names - {*data, tool.idempotency_parameter}
+    if fields is not None or trust is not None:
+        trusted = frozenset(read_field(field) for field in fields or ())
+        tool = replace(tool, trust=trust or "untrusted", trusted_fields=trusted)
     return replace(
         tool,
-        trust=trust or tool.trust,
         control=tool.control if control is None else frozenset(control) & tool.names,
     )
 

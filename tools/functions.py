@@ -14,6 +14,7 @@ from pydantic import PydanticUserError
 
 from planloom.configs.spec import ToolSpec
 from planloom.core.errors import ConfigError, Problem
+from planloom.core.fields import read_field
 from planloom.core.json import JsonObject
 from planloom.core.plan import Effect, ToolName
 from planloom.tools.base import Happened, Tool, Trust, Verify, marked
@@ -31,6 +32,7 @@ class ToolMarks:
     effect: Effect
     description: str
     trust: Trust
+    trusted_fields: tuple[str, ...]
     control: frozenset[str] | None
     data: frozenset[str] | None
     idempotent: bool
@@ -42,6 +44,7 @@ def tool(
     effect: Effect = "read",
     description: str = "",
     trust: Trust = "untrusted",
+    trusted_fields: Collection[str] = (),
     control: Collection[str] | None = None,
     data: Collection[str] | None = None,
     idempotent: bool = False,
@@ -54,6 +57,8 @@ def tool(
             same on every retry and resume.
         description: Shown to models in place of the docstring.
         trust: `trusted` if its results hold nothing that others wrote.
+        trusted_fields: Otherwise, the fields of its results that the system behind it makes itself and that no one
+            else can write into, such as ids it assigns: `id`, `items[].id`, `[].id`.
         control: Parameters that say where a call goes or what it does; untrusted values fill them only where
             a person granted it. Left out: all parameters of a `write` function, none of any other.
         data: The other way round: all parameters but these are control.
@@ -63,12 +68,17 @@ def tool(
     """
     if control is not None and data is not None:
         raise ValueError("expected at most one of control, data; found both")
+    if trust == "trusted" and trusted_fields:
+        raise ValueError("trust='trusted' says it of every field; leave trusted_fields out")
+    for field in trusted_fields:
+        read_field(field)
 
     def mark(function: _Function) -> _Function:
         marks = ToolMarks(
             effect=effect,
             description=description,
             trust=trust,
+            trusted_fields=tuple(trusted_fields),
             control=None if control is None else frozenset(control),
             data=None if data is None else frozenset(data),
             idempotent=idempotent,
@@ -183,6 +193,7 @@ class FunctionSource:
             name=ToolName(self._name),
             description=(about or f"The function {self._name}.")[:_MAX_DESCRIPTION_CHARS],
             parameters=self._call.schema,
+            returns=self._call.returns,
             effect=spec.effect or (marks.effect if marks else "read"),
             call=self._call,
             timeout_s=spec.timeout,
@@ -191,7 +202,10 @@ class FunctionSource:
             idempotent=marks.idempotent if marks else False,
             verify=self._verify,
         )
-        return (marked(made, trust=marks.trust, control=marks.control, data=marks.data) if marks else made,)
+        if marks is None:
+            return (made,)
+        fields = marks.trusted_fields
+        return (marked(made, trust=marks.trust, fields=fields, control=marks.control, data=marks.data),)
 
     async def open(self) -> None:
         """Nothing to do."""

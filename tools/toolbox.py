@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +12,15 @@ from typing import Self, TypeVar
 from planloom.configs.json_schema import misfits
 from planloom.configs.spec import ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
+from planloom.core.fields import write_field
 from planloom.core.json import Json, JsonObject
 from planloom.core.pins import Pins
 from planloom.core.plan import ToolName
-from planloom.tools.base import Happened, Source, Tool, Verify, marked
+from planloom.tools.base import Happened, Source, Tool, Verify
 from planloom.tools.files import FilesSource
 from planloom.tools.functions import FunctionSource, load_function, verify_hook
 from planloom.tools.http import HttpSource
+from planloom.tools.marks import guarded_by, strange_marks
 from planloom.tools.mcp import McpSource
 from planloom.tools.openapi import OpenApiSource
 from planloom.tools.python import PythonSource
@@ -75,7 +77,7 @@ class Toolbox:
             except ConfigError as exc:
                 problems.extend(exc.problems)
             else:
-                problems.extend(_strange_marks(name, spec, self._sources[name].tools()))
+                problems.extend(strange_marks(name, spec, self._sources[name].tools()))
         if problems:
             raise ConfigError(base_dir, problems)
         self._describe()
@@ -109,7 +111,7 @@ class Toolbox:
         for name, source in self._sources.items():
             spec = self._specs.get(name, ToolSpec())
             for tool in source.tools():
-                guarded = marked(tool, trust=spec.trust, control=spec.control, data=spec.data)
+                guarded = guarded_by(spec, tool)
                 hook = self._hooks.get(name, tool.verify) if tool.effect == "write" else None
                 self.tools[tool.name] = replace(guarded, verify=hook)
 
@@ -141,15 +143,7 @@ class Toolbox:
 
     def catalogue(self) -> list[JsonObject]:
         """Return what a planner is told of every operation."""
-        return [
-            {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": tool.parameters,
-                "effect": tool.effect,
-            }
-            for tool in self.tools.values()
-        ]
+        return [_described(tool) for tool in self.tools.values()]
 
     async def call(
         self,
@@ -217,6 +211,18 @@ class Toolbox:
         return tool, merged
 
 
+def _described(tool: Tool) -> JsonObject:
+    told: JsonObject = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "effect": tool.effect,
+    }
+    if tool.trusted_fields:
+        told["trusted_fields"] = [*sorted(map(write_field, tool.trusted_fields))]
+    return told
+
+
 def _sql_source(name: str, spec: ToolSpec, base_dir: Path) -> Source:
     from planloom.tools.sql import SqlSource  # its parser takes a while to import
 
@@ -228,18 +234,6 @@ _IN_FOLDER: Mapping[str, Callable[[str, ToolSpec, Path], Source]] = {
     "http": HttpSource,
     "sql": _sql_source,
 }
-
-
-def _strange_marks(name: str, spec: ToolSpec, tools: Sequence[Tool]) -> Iterator[Problem]:
-    """Yield what is wrong with the parameters that a spec names as `control` or `data`."""
-    if spec.control is not None and spec.data is not None:
-        yield Problem("expected at most one of control, data; found both", f"tools.{name}.data")
-    known = {parameter for tool in tools for parameter in tool.names}
-    for field, names in (("control", spec.control), ("data", spec.data)):
-        for index, parameter in enumerate(names or ()):
-            if known and parameter not in known:
-                message = f"no parameter {parameter!r}; there are: {', '.join(sorted(known))}"
-                yield Problem(message, f"tools.{name}.{field}[{index}]")
 
 
 async def _timed(tool: Tool, work: Awaitable[T]) -> T:

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from threading import Thread
 from typing import get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from planloom.core.errors import ToolError
@@ -36,6 +36,7 @@ class TypedFunction:
         self._name, self._function = name, function
         self._arguments = _arguments(function)
         self.schema = _schema(self._arguments)
+        self.returns = _returns(function)
         self.takes_key = KEY in inspect.signature(function).parameters
 
     async def __call__(self, args: JsonObject) -> Json:
@@ -126,6 +127,21 @@ def _arguments(function: Callable[..., object]) -> type[BaseModel]:
         fields[f"argument_{name}"] = (hints[name], Field(default, alias=name))
     config = ConfigDict(extra="forbid", title=getattr(function, "__name__", "arguments"))
     return _make(fields, config)
+
+
+def _returns(function: Callable[..., object]) -> JsonObject | None:
+    """Return the JSON Schema of the results; `None` where the type hint does not tell."""
+    target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
+    hint = get_type_hints(target).get("return")
+    if hint is None:
+        return None
+    adapter: TypeAdapter[object]
+    try:
+        adapter = TypeAdapter(hint)
+        schema = _JSON.validate_python(to_jsonable_python(adapter.json_schema(mode="serialization")))
+    except PydanticUserError:
+        return None  # any object may be returned; what is not JSON fails when it is called
+    return schema if isinstance(schema, dict) else None
 
 
 def _make(fields: Mapping[str, tuple[object, object]], config: ConfigDict) -> type[BaseModel]:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from planloom.configs.nodes import NodeSpec, to_nodes
+from planloom.core.fields import read_field
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Evidence, Failed, FailureKind
 from planloom.core.plan import Effect, NodeId, ToolName
@@ -15,7 +16,9 @@ async def nothing(args: JsonObject) -> Json:
     return None
 
 
-def made(name: str, effect: Effect, *parameters: str, trust: Trust = "untrusted", control: str = "") -> Tool:
+def made(
+    name: str, effect: Effect, *parameters: str, trust: Trust = "untrusted", control: str = "", fields: str = ""
+) -> Tool:
     return Tool(
         name=ToolName(name),
         description="x",
@@ -24,6 +27,7 @@ def made(name: str, effect: Effect, *parameters: str, trust: Trust = "untrusted"
         call=nothing,
         trust=trust,
         control=frozenset({control}) if control else None,
+        trusted_fields=frozenset(read_field(field) for field in fields.split()),
     )
 
 
@@ -36,6 +40,9 @@ TOOLS = {
         made("send", "write", "to", "text", control="to"),
         made("delete", "write", "id"),
         made("get", "read", "url", control="url"),
+        made("find", "read", "query", fields="[].id page.cursor"),
+        made("create", "write", "name", "text", control="name", fields="id"),
+        made("shape", "pure", "rows", fields="[].id"),
     )
 }
 CHOICE = {"type": "object", "properties": {"at": {"enum": ["10:00", "16:00"]}, "who": {"type": "string"}}}
@@ -52,6 +59,7 @@ class Case:
 
 
 READ = {"tool": "mail", "with": {"query": "x"}}
+FIND = {"tool": "find", "with": {"query": "x"}}
 CASES = [
     Case("a literal is trusted", {"last": {"tool": "send", "with": {"to": "a", "text": "b"}}}, {"send"}, set()),
     Case("an input is the user's word", {"last": {"code": "x", "with": {"x": "${inputs.mine}"}}}, set(), set()),
@@ -120,6 +128,97 @@ CASES = [
         },
         {"mail", "send"},
         {"to"},
+    ),
+    Case(
+        "a field that the system makes is trusted",
+        {"a": FIND, "last": {"tool": "delete", "with": {"id": "${nodes.a.output[0].id}"}}},
+        {"delete"},
+        set(),
+    ),
+    Case(
+        "and what is in it",
+        {"a": FIND, "last": {"code": "x", "with": {"x": "${nodes.a.output.page.cursor.next}"}}},
+        set(),
+        set(),
+    ),
+    Case(
+        "the field beside it is not",
+        {"a": FIND, "last": {"tool": "delete", "with": {"id": "${nodes.a.output[0].name}"}}},
+        {"find", "delete"},
+        {"id"},
+    ),
+    Case(
+        "nor the object around it",
+        {"a": FIND, "last": {"tool": "delete", "with": {"id": "${nodes.a.output[0]}"}}},
+        {"find", "delete"},
+        {"id"},
+    ),
+    Case(
+        "nor the field behind a worker",
+        {
+            "a": FIND,
+            "b": {"goal": "x", "with": {"x": "${nodes.a.output}"}},
+            "last": {"tool": "delete", "with": {"id": "${nodes.b.output[0].id}"}},
+        },
+        {"find", "delete"},
+        {"id"},
+    ),
+    Case(
+        "nor behind a worker that holds the tool",
+        {"a": {"goal": "x", "tools": ["find"]}, "last": {"tool": "delete", "with": {"id": "${nodes.a.output[0].id}"}}},
+        {"find", "delete"},
+        {"id"},
+    ),
+    Case(
+        "nor where untrusted text chose the record",
+        {
+            "a": READ,
+            "b": {"tool": "find", "with": {"query": "${nodes.a.output.name}"}},
+            "last": {"tool": "delete", "with": {"id": "${nodes.b.output[0].id}"}},
+        },
+        {"mail", "delete"},
+        {"id"},
+    ),
+    Case(
+        "the text of a new record does not choose it",
+        {
+            "a": READ,
+            "b": {"tool": "create", "with": {"name": "x", "text": "${nodes.a.output}"}, "effect": "write"},
+            "last": {"tool": "delete", "with": {"id": "${nodes.b.output.id}"}},
+        },
+        {"delete"},
+        set(),
+    ),
+    Case(
+        "a pure tool makes no field itself",
+        {
+            "a": READ,
+            "b": {"tool": "shape", "with": {"rows": "${nodes.a.output}"}},
+            "last": {"tool": "delete", "with": {"id": "${nodes.b.output[0].id}"}},
+        },
+        {"mail", "delete"},
+        {"id"},
+    ),
+    Case(
+        "a map over the records may take their ids",
+        {"a": FIND, "last": {"tool": "delete", "map": "${nodes.a.output}", "with": {"id": "${item.id}"}}},
+        {"find", "delete"},
+        set(),
+    ),
+    Case(
+        "and not their names",
+        {"a": FIND, "last": {"tool": "delete", "map": "${nodes.a.output}", "with": {"id": "${item.name}"}}},
+        {"find", "delete"},
+        {"id"},
+    ),
+    Case(
+        "an element of a map of calls has the field",
+        {
+            "a": {"tool": "find", "map": ["x", "y"], "with": {"query": "${item}"}},
+            "last": {"tool": "delete", "with": {"id": "${nodes.a.output[1][0].id}"}},
+        },
+        {"delete"},
+        set(),
     ),
     Case("a worker fills it", {"last": {"goal": "x", "tools": ["mail", "send"]}}, {"mail", "send"}, {"(to)"}),
     Case("a worker may read on", {"last": {"goal": "x", "tools": ["mail", "get"]}}, {"mail", "get"}, set()),
@@ -193,6 +292,16 @@ def test_a_chain_of_thousands_is_labelled_from_its_end() -> None:
     nodes = to_nodes({name: NodeSpec.model_validate(node) for name, node in written.items()})
     labels = Labels(nodes, TOOLS, frozenset())
     assert labels.output(NodeId("n4999")) == {"mail"}
+
+
+def test_a_chain_of_thousands_of_ids_is_labelled_from_its_end() -> None:
+    written: dict[str, Any] = {"n0": FIND}
+    written |= {
+        f"n{i}": {"tool": "find", "with": {"query": f"${{nodes.n{i - 1}.output[0].id}}"}} for i in range(1, 5000)
+    }
+    nodes = to_nodes({name: NodeSpec.model_validate(node) for name, node in written.items()})
+    labels = Labels(nodes, TOOLS, frozenset())
+    assert labels.value("${nodes.n4999.output[0].id}", nodes[NodeId("n0")]) == frozenset()
 
 
 def test_references_in_a_circle_count_as_untrusted() -> None:

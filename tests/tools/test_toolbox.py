@@ -3,9 +3,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from planloom.configs.spec import FilesSpec, HttpSpec, PythonSpec, ToolSpec
+from planloom.configs.spec import FilesSpec, HttpSpec, PythonSpec, ToolSpec, TrustSpec
 from planloom.core.errors import ConfigError, ToolError
+from planloom.core.fields import write_field
+from planloom.core.json import Json
 from planloom.core.plan import ToolName
 from planloom.tools.functions import tool
 from planloom.tools.sandbox import Sandbox
@@ -191,6 +194,72 @@ def test_the_workflow_has_the_last_word_on_trust_and_control() -> None:
     box = box_of(specs, send=send, echo=echo)
     assert (box.tools[ToolName("send")].trust, box.tools[ToolName("send")].controls) == ("trusted", frozenset())
     assert box.tools[ToolName("echo")].controls == {"a"}
+
+
+class Event(BaseModel):
+    id: int
+    title: str
+    owner: "Owner | None" = None
+
+
+class Owner(BaseModel):
+    account_id: int
+
+
+@tool(trusted_fields=["[].id"])
+def events() -> list[Event]:
+    """List all events."""
+    return [Event(id=1, title="x")]
+
+
+def rows() -> dict[str, Json]:
+    return {}
+
+
+def fields(box: Toolbox, name: str) -> set[str]:
+    return {write_field(path) for path in box.tools[ToolName(name)].trusted_fields}
+
+
+def test_single_fields_of_a_result_are_trusted_as_the_owner_says_or_the_workflow() -> None:
+    assert fields(box_of({}, events=events), "events") == {"[].id"}
+    trust = TrustSpec(fields=("[].owner.account_id", "[].id"))
+    box = box_of(
+        {"events": ToolSpec(trust=trust), "rows": ToolSpec(trust=TrustSpec(fields=("data[].id",)))},
+        events=events,
+        rows=rows,
+    )
+    assert fields(box, "events") == {"[].owner.account_id", "[].id"}
+    assert [entry.get("trusted_fields") for entry in box.catalogue()] == [
+        ["[].id", "[].owner.account_id"],
+        ["data[].id"],
+    ]
+    assert fields(box_of({"events": ToolSpec(trust="untrusted")}, events=events), "events") == set()
+
+
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [
+        ("id", "tools.events.trust.fields[0]"),
+        ("[].uid", "tools.events.trust.fields[0]"),
+        ("[].owner.name", "tools.events.trust.fields[0]"),
+    ],
+)
+def test_a_trusted_field_that_no_result_can_have_is_a_fault_of_the_workflow(field: str, place: str) -> None:
+    with pytest.raises(ConfigError, match="its results have no such field") as caught:
+        box_of({"events": ToolSpec(trust=TrustSpec(fields=(field,)))}, events=events)
+    assert [problem.field for problem in caught.value.problems] == [place]
+
+
+def test_a_pure_tool_makes_no_field_itself() -> None:
+    with pytest.raises(ConfigError, match=r"\[\]\.id: a pure tool passes on what it is given"):
+        box_of({"events": ToolSpec(effect="pure")}, events=events)
+
+
+def test_what_is_trusted_as_a_whole_names_no_fields() -> None:
+    with pytest.raises(ValueError, match="leave trusted_fields out"):
+        tool(trust="trusted", trusted_fields=["id"])
+    with pytest.raises(ValueError, match="expected a field such as"):
+        tool(trusted_fields=["items[0].id"])
 
 
 def test_a_control_parameter_that_is_not_there_is_a_fault_of_the_workflow() -> None:

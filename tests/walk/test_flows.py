@@ -84,6 +84,29 @@ async def test_an_approved_call_is_made_once(tmp_path: Path) -> None:
     assert (done.status, world.sent) == ("done", ["thief@evil.example"])
 
 
+async def test_an_id_that_the_system_made_steers_a_planned_call_unasked_and_a_name_does_not(tmp_path: Path) -> None:
+    deleted: list[str] = []
+
+    @tool(trusted_fields=["[].id"])
+    def find(query: str) -> list[dict[str, str]]:
+        return [{"id": "7", "name": ORDER}]
+
+    @tool(effect="write")
+    def delete(record: str) -> None:
+        deleted.append(record)
+
+    found = {"id": "found", "tool": "find", "with": {"query": "x"}}
+    drop = {"id": "drop", "tool": "delete", "with": {"record": "${nodes.found.output[0].id}"}, "effect": "write"}
+    world = World(plan={"nodes": [found, drop], "output": None})
+    tools = {"find": find, "delete": delete}
+    async with Engine(journal=tmp_path / "j.db", models={"mini": world.model}, tools=tools) as engine:
+        assert ((await engine.run(workflow())).status, deleted) == ("done", ["7"])
+        drop["with"] = {"record": "${nodes.found.output[0].name}"}
+        waiting = await engine.run(workflow())
+    assert ([item.node_id for item in waiting.pending], deleted) == (["drop"], ["7"])
+    assert '"trusted_fields": ["[].id"]' in " ".join(world.shown[0].split()).replace("[ ", "[").replace(" ]", "]")
+
+
 async def test_a_flow_that_a_person_wrote_is_granted_and_told_beforehand(tmp_path: Path) -> None:
     nodes = {item["id"]: {k: v for k, v in item.items() if k != "id"} for item in (READ, SEND)}
     world = World()
