@@ -36,11 +36,22 @@ class Shared:
     """Attempts under way at the same time, over all runs."""
 
 
-async def carry(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
-    """Carry one run to its end and give its lease back; whatever goes wrong ends in its handle and nowhere else."""
+async def carry(
+    shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject, account: Ledger | None
+) -> None:
+    """Carry one run to its end and give its lease back; whatever goes wrong ends in its handle and nowhere else.
+
+    Args:
+        shared: What all runs share.
+        handle: Whoever follows the run has it.
+        log: The run's line to the journal; its lease is held.
+        parts: Made and checked.
+        inputs: By name.
+        account: What pays for the run beside its own budget.
+    """
     error: Exception | None = None
     try:
-        await _walk(shared, handle, log, parts, inputs)
+        await _walk(shared, handle, log, parts, inputs, account)
     except asyncio.CancelledError:
         _end(log, "cancelled", "cancelled")
     except Exception as exc:
@@ -63,8 +74,11 @@ async def _release(journal: Journal, run_id: RunId) -> None:
         await journal.release(run_id)
 
 
-async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject) -> None:
+async def _walk(
+    shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject, account: Ledger | None
+) -> None:
     workflow, spec = parts.workflow, parts.workflow.spec
+    caps = Caps(usd=spec.budget.usd, tokens=spec.budget.tokens, calls=spec.budget.calls)
     async with AsyncExitStack() as stack:
         with at_lines_of(workflow):
             toolbox = await stack.enter_async_context(parts.toolbox)
@@ -72,7 +86,7 @@ async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, in
             workflow=workflow,
             inputs=inputs,
             log=log,
-            ledger=Ledger(Caps(usd=spec.budget.usd, tokens=spec.budget.tokens, calls=spec.budget.calls)),
+            ledger=Ledger(caps, parent=account),
             node_ledgers={},
             toolbox=toolbox,
             sandbox=shared.sandbox,

@@ -34,6 +34,7 @@ from planloom.parts import Maker, Parts, Wire
 from planloom.state.artifacts import Artifacts
 from planloom.state.inbox import Inbox
 from planloom.state.journal import Journal, RunSummary
+from planloom.state.ledger import Ledger
 from planloom.state.log import RunLog
 from planloom.state.retention import MONTH_S, OVER, Ending, Retention
 from planloom.tools.sandbox import Sandbox
@@ -91,7 +92,16 @@ class Engine:
         self._stack = AsyncExitStack()
         self._shared: Shared | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._handles: set[RunHandle] = set()
+        self._handles: dict[RunId, RunHandle] = {}
+
+    @property
+    def journal(self) -> Journal:
+        """Where its runs are written down."""
+        return self._journal
+
+    def at_work(self, run_id: str) -> RunHandle | None:
+        """Return the handle of a run that this engine is at work on, by its whole id."""
+        return self._handles.get(RunId(run_id))
 
     async def __aenter__(self) -> Self:
         """Open the journal, the checkpoints, the model gateway and the sandbox.
@@ -124,7 +134,7 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for handle in list(self._handles):
+        for handle in list(self._handles.values()):
             await handle.cancel()
         await self._stack.aclose()
 
@@ -161,18 +171,32 @@ class Engine:
         finally:
             await handle.cancel()
 
-    async def submit(self, workflow: Workflow | str | Path, inputs: Mapping[str, Json] | None = None) -> RunHandle:
+    async def submit(
+        self,
+        workflow: Workflow | str | Path,
+        inputs: Mapping[str, Json] | None = None,
+        *,
+        run_id: RunId | None = None,
+        account: Ledger | None = None,
+    ) -> RunHandle:
         """Start a run and return its handle at once.
+
+        Args:
+            workflow: A workflow, or the path of its file.
+            inputs: Values of its inputs by name.
+            run_id: An id that no run has had; `None` makes one.
+            account: What pays for it beside its own budget, such as that of all runs of a customer.
 
         Raises:
             ConfigError: As `run`.
+            RunError: The id is in use.
         """
         if not isinstance(workflow, Workflow):
             workflow = await asyncio.to_thread(Workflow.from_yaml, workflow)
         values = workflow.check_inputs(inputs or {})
         wire = Wire(self._rehearsal, self._base_url)
         parts = await self._maker.opened(workflow, wire)
-        run_id = RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")
+        run_id = run_id or new_run_id()
         await self._journal.take(run_id)
         log = RunLog(self._journal, run_id)
         started = ev.RunStarted(
@@ -187,7 +211,7 @@ class Engine:
             pins=parts.pins.servers,
         )
         await log.commit(started)
-        return await self._start(log, parts, values)
+        return await self._start(log, parts, values, account)
 
     async def resume(self, run_id: str, approvals: Mapping[str, bool | Answer] | None = None) -> RunResult:
         """Take a run up where its journal ends: committed nodes are not run again.
@@ -202,18 +226,24 @@ class Engine:
         """
         return await (await self.reopen(run_id, approvals)).result()
 
-    async def reopen(self, run_id: str, approvals: Mapping[str, bool | Answer] | None = None) -> RunHandle:
-        """Take a run up as `resume` does and return its handle at once."""
+    async def reopen(
+        self,
+        run_id: str,
+        approvals: Mapping[str, bool | Answer] | None = None,
+        *,
+        account: Ledger | None = None,
+    ) -> RunHandle:
+        """Take a run up as `resume` does and return its handle at once; `account` as in `submit`."""
         found = await self._journal.find(run_id)
         await self._journal.take(found)
         try:
             answers = {name: as_answer(given) for name, given in (approvals or {}).items()}
-            return await self._taken_up(found, answers)
+            return await self._taken_up(found, answers, account)
         except BaseException:
             await asyncio.shield(self._journal.release(found))
             raise
 
-    async def _taken_up(self, run_id: RunId, answers: Mapping[str, Answer]) -> RunHandle:
+    async def _taken_up(self, run_id: RunId, answers: Mapping[str, Answer], account: Ledger | None) -> RunHandle:
         """Rebuild a run from its journal and start it where it stood; its lease is held."""
         past = await self._journal.events(run_id)
         if not past:
@@ -235,7 +265,7 @@ class Engine:
             log.note(expired)
         await self._journal.commit(run_id)
         await self._inbox.clear(run_id, answers)
-        return await self._start(log, parts, log.view.inputs)
+        return await self._start(log, parts, log.view.inputs, account)
 
     async def answer(self, run_id: str, answers: Mapping[str, bool | Answer]) -> None:
         """Leave answers to what waits in a run, for the process that is at work on it or takes it up next.
@@ -260,7 +290,7 @@ class Engine:
             grace_s: Seconds that attempts under way have to end; no further one begins.
         """
         async with asyncio.TaskGroup() as group:
-            for handle in list(self._handles):
+            for handle in list(self._handles.values()):
                 group.create_task(handle.drain(grace_s))
 
     async def runs(self, limit: int = 20) -> list[RunSummary]:
@@ -331,12 +361,21 @@ class Engine:
         pins = await asyncio.to_thread(locked, workflow) or Pins()
         return (await asyncio.to_thread(self._maker.make, workflow, wire, pins)).checked
 
-    async def _start(self, log: RunLog, parts: Parts, inputs: JsonObject) -> RunHandle:
+    async def _start(self, log: RunLog, parts: Parts, inputs: JsonObject, account: Ledger | None) -> RunHandle:
         shared, group = self._opened()
         handle = RunHandle(log)
-        self._handles.add(handle)
-        task = group.create_task(carry(shared, handle, log, parts, inputs), name=f"run {log.run_id}")
-        task.add_done_callback(lambda _: self._handles.discard(handle))
+        self._handles[log.run_id] = handle
+        task = group.create_task(carry(shared, handle, log, parts, inputs, account), name=f"run {log.run_id}")
+        task.add_done_callback(lambda _: self._left(handle))
         handle.started(task)
         await asyncio.sleep(0)  # let it begin: a task cancelled before its first step would never end its run
         return handle
+
+    def _left(self, handle: RunHandle) -> None:
+        if self._handles.get(handle.run_id) is handle:
+            del self._handles[handle.run_id]
+
+
+def new_run_id() -> RunId:
+    """Make an id that no run has: the time it begins, and something random."""
+    return RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")

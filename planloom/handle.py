@@ -57,6 +57,11 @@ class RunHandle:
             raise self._error
         return self.view.result()
 
+    @property
+    def news(self) -> asyncio.Event:
+        """Set as soon as anything more than now has happened; each time another one."""
+        return self._log.news
+
     def events(self, after: int = 0) -> AsyncIterator[ev.AnyEvent]:
         """Yield every event in order, past ones first, until the run ends or waits.
 

@@ -21,7 +21,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Executable, func, select
@@ -36,7 +36,7 @@ from planloom.state.space import copy_over, give_back, measure, settle
 from planloom.state.store import LEASE_S, EventRow, JournalError, Lease, LeaseLost, Store, holds, parse_url
 from planloom.state.tables import events, leases
 
-__all__ = ["Journal", "JournalError", "RunSummary"]
+__all__ = ["Journal", "JournalError", "RunSummary", "StoredEvent"]
 
 T = TypeVar("T")
 
@@ -54,6 +54,14 @@ class RunSummary:
     rehearsal: bool
     live: bool
     """Whether a process is at work on it; one that is `running` and not live was cut off."""
+
+
+class StoredEvent(NamedTuple):
+    """One event as it is stored: its number in the run, its type and its fields as JSON."""
+
+    seq: int
+    type: str
+    payload: str
 
 
 class Journal:
@@ -146,9 +154,34 @@ class Journal:
         except (KeyError, ValidationError) as exc:
             raise JournalError(f"{self._store.name}: run {run_id}: a row is damaged: {exc}") from exc
 
+    async def stored(self, run_id: RunId, after: int, limit: int) -> list[StoredEvent]:
+        """Return a run's events as they are stored, from sequence number `after` on; what is queued is stored first.
+
+        Args:
+            run_id: The run.
+            after: The last number that is not wanted.
+            limit: So many at most.
+        """
+        found = select(events.c.seq, events.c.type, events.c.payload)
+        mine = found.where(events.c.run_id == run_id, events.c.seq > after).order_by(events.c.seq).limit(limit)
+        rows = await self._call(lambda: self._query(mine))
+        return [StoredEvent(int(str(seq)), str(kind), str(payload)) for seq, kind, payload in rows]
+
+    async def latest(self, run_id: RunId) -> StoredEvent | None:
+        """Return a run's last event; `None` for a run that has none."""
+        found = select(events.c.seq, events.c.type, events.c.payload).where(events.c.run_id == run_id)
+        rows = await self._call(lambda: self._query(found.order_by(events.c.seq.desc()).limit(1)))
+        return next((StoredEvent(int(str(seq)), str(kind), str(payload)) for seq, kind, payload in rows), None)
+
     async def runs(self, limit: int) -> list[RunSummary]:
         """Return the newest runs first."""
-        return await self._call(lambda: self._summaries(limit))
+        newest = select(events.c.run_id).where(events.c.type == "RunStarted")
+        rows = await self._call(lambda: self._query(newest.order_by(events.c.at.desc()).limit(limit)))
+        return await self.summaries([RunId(str(run_id)) for (run_id,) in rows])
+
+    async def summaries(self, run_ids: Sequence[RunId]) -> list[RunSummary]:
+        """Return what a list says of these runs, in their order; one that is gone is left out."""
+        return await self._call(lambda: self._summaries(run_ids))
 
     async def find(self, name: str) -> RunId:
         """Return the run that `name` means: an id, a prefix that only one id has, or `last`.
@@ -281,10 +314,9 @@ class Journal:
         for run_id in lost:
             self._lose(run_id)
 
-    def _summaries(self, limit: int) -> list[RunSummary]:
+    def _summaries(self, ids: Sequence[RunId]) -> list[RunSummary]:
         first = select(events.c.run_id, events.c.payload).where(events.c.type == "RunStarted")
-        started = self._query(first.order_by(events.c.at.desc()).limit(limit))
-        ids = [str(run_id) for run_id, _ in started]
+        started = {str(run_id): str(text) for run_id, text in self._query(first.where(events.c.run_id.in_(ids)))}
         ends = select(events.c.run_id, events.c.type, events.c.payload).where(
             events.c.run_id.in_(ids), events.c.type.in_(["RunEnded", "RunResumed"])
         )
@@ -293,9 +325,9 @@ class Journal:
         costs = {str(run_id): float(str(usd)) for run_id, usd in self._query(sums.group_by(events.c.run_id))}
         live = self._live(ids)
         return [
-            _summary(i, str(row[1]), last.get(i), cost_usd=costs[i], live=i in live)
-            for i, row in zip(ids, started, strict=True)
-            if i in costs  # else deleted since the first query
+            _summary(i, started[i], last.get(i), cost_usd=costs[i], live=i in live)
+            for i in ids
+            if i in started and i in costs  # else deleted since
         ]
 
     def _live(self, run_ids: Sequence[str]) -> set[str]:

@@ -73,9 +73,8 @@ class Ledger:
         self._freed.set()
 
     def book(self, taken: Amount) -> None:
-        """Book what was spent before a resume."""
-        for account in self._chain():
-            account.spent = _add(account.spent, taken)
+        """Book what this account spent before a resume; those above it were there and have it."""
+        self.spent = _add(self.spent, taken)
 
     def _chain(self) -> list["Ledger"]:
         return [self, *(self.parent._chain() if self.parent else [])]

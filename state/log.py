@@ -27,6 +27,11 @@ class RunLog:
         """The run's large values."""
         return Artifacts(self._journal, self.run_id)
 
+    @property
+    def news(self) -> asyncio.Event:
+        """Set as soon as anything more than now is noted; each time another one."""
+        return self._news
+
     def note(self, event: ev.AnyEvent, *, sync: bool = False) -> None:
         """Record an event; it is on disk no later than the next committed one."""
         self.events.append(event)

@@ -1,8 +1,21 @@
 """The journal's tables, one definition for SQLite and PostgreSQL; changes go through `migrations/`."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a database that says so is opened without asking Alembic."""
 
 metadata = MetaData()
@@ -70,3 +83,58 @@ answers = Table(
     Column("payload", Text, nullable=False),
 )
 """What people said to runs that others are at work on, by what waits; gone when it is journaled."""
+
+run_owners = Table(
+    "run_owners",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("workflow", String(128), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("idempotency_key", String(255)),
+    Column("request_digest", String(64), nullable=False),
+    Column("wanted", Boolean, nullable=False),
+    Index("run_owners_by_tenant", "tenant", "created_at", "run_id"),
+    Index("one_run_per_key", "tenant", "idempotency_key", unique=True),
+)
+"""Whom the runs of a service belong to; `wanted` ones are taken up again when their process is gone."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", String(32), primary_key=True),
+    Column("hash", String(64), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("note", String(200), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+)
+"""Keys of a service's callers: SHA-256 of the secret, never the secret."""
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("usd", Float),
+    Column("period_s", Float, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("max_runs", Integer),
+)
+"""What a tenant may use; without a row, or where a column is empty, the service's own bounds hold."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("target", String(200), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("audit_by_tenant", "tenant", "at"),
+)
+"""Who did what, when; triggers refuse to change or delete a row."""

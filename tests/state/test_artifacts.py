@@ -124,6 +124,7 @@ async def test_a_journal_made_before_there_were_artifacts_is_brought_up_to_date(
     with sqlite3.connect(tmp_path / "j.db") as connection:
         connection.executescript(
             "DROP TABLE answers; DROP TABLE artifacts; DROP TABLE artifact_parts;"
+            "DROP TABLE run_owners; DROP TABLE api_keys; DROP TABLE quotas; DROP TABLE audit;"
             "UPDATE alembic_version SET version_num = '0001'"
         )
     connection.close()

@@ -209,10 +209,10 @@ async def test_a_cap_can_be_used_up_to_the_last_bit() -> None:
         await run.reserve(Amount(usd=0.000001))
 
 
-def test_what_an_earlier_process_spent_is_booked_all_the_way_up() -> None:
+def test_what_a_run_spent_before_a_resume_is_not_booked_again_above_it() -> None:
     run = Ledger(Caps(usd=1.0))
     node = Ledger(Caps(), parent=run)
     node.book(Amount.of(Usage(input_tokens=3, output_tokens=4, calls=2), 0.25))
-    assert held(run, node) == [(0.25, 7, 2), (0.25, 7, 2)]
+    assert held(run, node) == [(0.0, 0, 0), (0.25, 7, 2)]
     assert node.capped
     assert not Ledger(Caps()).capped

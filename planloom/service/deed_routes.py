@@ -1,0 +1,140 @@
+"""What callers do to a run: cancel it, take it up again, answer what waits."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import JSONResponse
+
+from planloom.core.answer import Answer
+from planloom.core.plan import RunId
+from planloom.core.view import RunView
+from planloom.handle import RunHandle
+from planloom.service.problems import Fault, Problem, described
+from planloom.service.shapes import AnswerShape, ApproveRequest, RunStartedShape
+from planloom.service.starting import take_up
+from planloom.service.visit import Service, Visit, admits
+
+
+def add_deeds(api: APIRouter, service: Service) -> None:
+    """Add the routes."""
+    _add_cancel(api, service)
+    _add_resume(api, service)
+    _add_approve(api, service)
+
+
+def _add_cancel(api: APIRouter, service: Service) -> None:
+    runs = admits(service, "run")
+
+    @api.post(
+        "/runs/{run_id}/cancel",
+        status_code=202,
+        response_model=RunStartedShape,
+        responses=described(404, 409),
+        summary="Cancel a run",
+        tags=["runs"],
+    )
+    async def cancel_run(run_id: str, visit: Annotated[Visit, Depends(runs)]) -> JSONResponse:
+        """Stop a run and all it does. What is committed is kept, and the run can be resumed."""
+        found = await visit.run(run_id)
+        view = RunView(await visit.history(found))
+        if view.status not in ("running", "waiting"):
+            raise Problem(409, "conflict", f"The run is {view.status} already.")
+        await visit.note("run.cancel", found)
+        await _cancel(visit, found)
+        return _accepted(view)
+
+
+def _add_resume(api: APIRouter, service: Service) -> None:
+    runs = admits(service, "run")
+
+    @api.post(
+        "/runs/{run_id}/resume",
+        status_code=202,
+        response_model=RunStartedShape,
+        responses=described(404, 409, 422),
+        summary="Resume a run",
+        tags=["runs"],
+    )
+    async def resume_run(run_id: str, visit: Annotated[Visit, Depends(runs)]) -> JSONResponse:
+        """Go on with a run that was cancelled, failed, or lost its process. What is committed is not done again."""
+        found = await visit.run(run_id)
+        view = RunView(await visit.history(found))
+        if view.status == "done":
+            raise Problem(409, "conflict", "The run is done.")
+        await visit.note("run.resume", found)
+        await take_up(visit, found)
+        return _accepted(view)
+
+
+def _add_approve(api: APIRouter, service: Service) -> None:
+    approves = admits(service, "approve")
+
+    @api.post(
+        "/runs/{run_id}/approve",
+        status_code=202,
+        response_model=RunStartedShape,
+        responses=described(404, 409, 413, 422),
+        summary="Answer what waits",
+        tags=["runs"],
+    )
+    async def approve_run(
+        run_id: str, body: ApproveRequest, visit: Annotated[Visit, Depends(approves)]
+    ) -> JSONResponse:
+        """Answer what waits for a human, as `pending` of the run shows it; the run goes on.
+
+        An answer is bound to what was shown: when that has changed meanwhile, nothing is answered (409).
+        """
+        found = await visit.run(run_id)
+        view = RunView(await visit.history(found))
+        _check(view, body.answers)
+        answers = {item.node: _answer(item) for item in body.answers}
+        said = {item.node: item.approved for item in body.answers}
+        await visit.note("run.approve", found, {"answers": {**said}})
+        await _deliver(visit, found, answers)
+        return _accepted(view)
+
+
+def _accepted(view: RunView) -> JSONResponse:
+    return JSONResponse({"run_id": view.run_id, "workflow": view.name}, 202, {"Location": f"/v1/runs/{view.run_id}"})
+
+
+async def _cancel(visit: Visit, run_id: RunId) -> None:
+    await visit.runtime.owners.want(run_id, wanted=False)
+    handle = visit.runtime.engine.at_work(run_id)
+    if handle is None and await visit.live(run_id):
+        raise Problem(409, "conflict", "Another process is at work on the run.")
+    if handle is None:  # it waits, or was cut off: it says so in the journal that it is cancelled
+        handle = await visit.runtime.engine.reopen(run_id)
+    await handle.cancel()
+
+
+def _check(view: RunView, answers: list[AnswerShape]) -> None:
+    waits = {str(item.node_id or "plan"): item.bound_to for item in view.pending.values()}
+    errors = [
+        Fault(pointer=f"/answers/{number}", detail=f"{item.node!r} does not wait as it was shown with this bound_to")
+        for number, item in enumerate(answers)
+        if waits.get(item.node) != item.bound_to
+    ]
+    if errors:
+        raise Problem(409, "conflict", "Something else waits by now; nothing was answered.", errors=errors)
+
+
+def _answer(item: AnswerShape) -> Answer:
+    return Answer(approved=item.approved, note=item.note, plan=item.plan, happened=item.happened, result=item.result)
+
+
+async def _deliver(visit: Visit, run_id: RunId, answers: Mapping[str, Answer]) -> None:
+    handle = visit.runtime.engine.at_work(run_id)
+    if handle is not None and _takes_now(handle, answers):
+        handle.answer(answers)
+    elif handle is not None or await visit.live(run_id):
+        await visit.runtime.engine.answer(run_id, answers)
+    else:
+        await take_up(visit, run_id, answers)
+
+
+def _takes_now(handle: RunHandle, answers: Mapping[str, Answer]) -> bool:
+    """Tell whether a run can be answered while it goes on: its nodes, but not its plan."""
+    waits = {str(item.node_id) for item in handle.view.pending.values() if item.node_id is not None}
+    return set(answers) <= waits and handle.view.status == "running"

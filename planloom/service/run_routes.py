@@ -1,0 +1,127 @@
+"""Runs: start one, list them, look at one."""
+
+import base64
+import binascii
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Depends, Header, Query
+from starlette.responses import JSONResponse
+
+from planloom.core.json import Json
+from planloom.core.plan import RunId
+from planloom.service.problems import Fault, Problem, described
+from planloom.service.record import record_of, summary_json
+from planloom.service.shapes import RunPage, RunRecord, RunRequest, RunStartedShape, State
+from planloom.service.starting import start
+from planloom.service.visit import Service, Visit, admits
+from planloom.state.owners import Place
+
+_ROUNDS = 10
+"""Pages of runs that are looked through for one page of an answer."""
+
+
+def add_runs(api: APIRouter, service: Service) -> None:
+    """Add the routes."""
+    _add_create(api, service)
+    _add_list(api, service)
+    _add_get(api, service)
+
+
+def _add_create(api: APIRouter, service: Service) -> None:
+    runs = admits(service, "run")
+
+    @api.post(
+        "/runs",
+        status_code=202,
+        response_model=RunStartedShape,
+        responses={
+            **described(404, 409, 413, 422, 504),
+            200: {"model": RunStartedShape, "description": "It was there."},
+        },
+        summary="Start a run",
+        tags=["runs"],
+    )
+    async def create_run(
+        body: RunRequest,
+        visit: Annotated[Visit, Depends(runs)],
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                min_length=1,
+                max_length=255,
+                pattern=r"^[\x21-\x7e]+$",
+                description="Of the client's making, one for each run it wants: the same key again gives the same run.",
+            ),
+        ] = None,
+    ) -> JSONResponse:
+        """Start a run of a workflow and return its id at once; follow it at `/v1/runs/{run_id}/events`."""
+        run_id, replayed = await start(visit, body.workflow, body.inputs, idempotency_key)
+        headers = {"Location": f"/v1/runs/{run_id}"} | ({"Idempotency-Replayed": "true"} if replayed else {})
+        return JSONResponse({"run_id": run_id, "workflow": body.workflow}, 200 if replayed else 202, headers)
+
+
+def _add_list(api: APIRouter, service: Service) -> None:
+    reads = admits(service, "read")
+
+    @api.get("/runs", response_model=RunPage, responses=described(422), summary="List runs", tags=["runs"])
+    async def list_runs(
+        visit: Annotated[Visit, Depends(reads)],
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        cursor: Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")] = "",
+        status: Annotated[State | None, Query(description="Only runs that stand so.")] = None,
+        workflow: Annotated[str, Query(max_length=200, description="Only runs of this workflow.")] = "",
+    ) -> JSONResponse:
+        """List the tenant's runs, newest first. A page may be short; go on while there is a `next_cursor`."""
+        found = await _listed(visit, limit, _read(cursor), status=status, workflow=workflow)
+        return JSONResponse({"runs": found.lines, "next_cursor": found.cursor})
+
+
+def _add_get(api: APIRouter, service: Service) -> None:
+    reads = admits(service, "read")
+
+    @api.get(
+        "/runs/{run_id}", response_model=RunRecord, responses=described(404), summary="Look at a run", tags=["runs"]
+    )
+    async def get_run(run_id: str, visit: Annotated[Visit, Depends(reads)]) -> JSONResponse:
+        """Return a run as it stands: plan, nodes, attempts with evidence, decisions, cost, and what waits."""
+        found = await visit.run(run_id)
+        live = await visit.live(found)
+        return JSONResponse(record_of(await visit.history(found), live=live))
+
+
+class _Listed(NamedTuple):
+    lines: list[Json]
+    cursor: str | None
+
+
+async def _listed(visit: Visit, limit: int, after: Place | None, *, status: State | None, workflow: str) -> _Listed:
+    """Look through the tenant's runs, a bounded number of them, until the page is full."""
+    lines: list[Json] = []
+    for _ in range(_ROUNDS):
+        places = await visit.runtime.owners.page(visit.caller.tenant, limit, after)
+        found = await visit.runtime.engine.journal.summaries([place.run_id for place in places])
+        known = {run.run_id: summary_json(run) for run in found}
+        for place in places:
+            after, line = place, known.get(place.run_id)
+            if line and status in (None, line["status"]) and workflow in ("", line["workflow"]):
+                lines.append(line)
+                if len(lines) == limit:
+                    return _Listed(lines, _write(place))
+        if len(places) < limit:
+            return _Listed(lines, None)
+    return _Listed(lines, None if after is None else _write(after))
+
+
+def _write(place: Place) -> str:
+    return base64.urlsafe_b64encode(f"{place.at!r} {place.run_id}".encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> Place | None:
+    if not cursor:
+        return None
+    try:
+        at, _, run_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").partition(" ")
+        return Place(float(at), RunId(run_id))
+    except (ValueError, binascii.Error) as exc:
+        fault = Fault(pointer="cursor", detail="expected the next_cursor of a page")
+        raise Problem(422, "invalid", "The cursor cannot be read.", errors=[fault]) from exc

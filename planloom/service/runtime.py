@@ -1,0 +1,142 @@
+"""What is alive while an app is up: the engine, who follows which run, what is under way for whom."""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from types import FrameType
+
+from fastapi import FastAPI
+
+from planloom.core.errors import PlanloomError
+from planloom.core.plan import RunId
+from planloom.engine import Engine
+from planloom.handle import RunHandle
+from planloom.service.problems import Problem
+from planloom.service.quota import Accounts, Rates
+from planloom.service.tail import Tails
+from planloom.state.audit import Audit
+from planloom.state.keys import Keys
+from planloom.state.owners import Owners
+from planloom.state.quotas import Quotas
+
+_log = logging.getLogger("planloom.service")
+_ANEW_AT_ONCE = 4
+"""Runs of an earlier process that are taken up at the same time."""
+
+
+class Runtime:
+    """What all requests share while the app is up."""
+
+    def __init__(self, engine: Engine, group: asyncio.TaskGroup) -> None:
+        self.engine = engine
+        self.owners = Owners(engine.journal)
+        self.keys = Keys(engine.journal)
+        self.audit = Audit(engine.journal)
+        self.accounts = Accounts(Quotas(engine.journal), self.owners)
+        self.rates = Rates()
+        self.tails = Tails(engine, self.owners, group)
+        self.streams: Counter[str] = Counter()
+        """Open streams by tenant."""
+        self.runs: dict[RunId, str] = {}
+        """Tenants of the runs that are under way, or about to be."""
+        self.draining = False
+        self._group = group
+
+    @contextmanager
+    def stream(self, tenant: str) -> Generator[None]:
+        """Count a stream while it is open."""
+        self.streams[tenant] += 1
+        try:
+            yield
+        finally:
+            self.streams[tenant] -= 1
+
+    def watch(self, handle: RunHandle, tenant: str) -> None:
+        """Count a run until it comes to rest."""
+        self.runs[handle.run_id] = tenant
+        self._group.create_task(self._watched(handle), name=f"watch {handle.run_id}")
+
+    async def _watched(self, handle: RunHandle) -> None:
+        try:
+            status = (await handle.result()).status
+            if status in ("done", "partial", "failed"):
+                await self.owners.want(handle.run_id, wanted=False)
+        except Exception:
+            _log.exception("run %s could not be carried to its end", handle.run_id)
+        finally:
+            self.runs.pop(handle.run_id, None)
+
+    async def take_up(self) -> None:
+        """Go on with the runs of a process that is gone; one that cannot be taken up stays as it is."""
+        slots = asyncio.Semaphore(_ANEW_AT_ONCE)
+
+        async def one(run_id: RunId, tenant: str) -> None:
+            async with slots:
+                try:
+                    account = await self.accounts.of(tenant)
+                    self.watch(await self.engine.reopen(run_id, account=account), tenant)
+                except (PlanloomError, Problem) as exc:
+                    _log.warning("run %s is not taken up: %s", run_id, exc)
+
+        async with asyncio.TaskGroup() as group:
+            for run in await self.owners.unfinished():
+                group.create_task(one(run.run_id, run.tenant))
+
+    def drain(self) -> None:
+        """Take no more runs and end the streams; what runs has until the app is closed."""
+        self.draining = True
+        self.tails.close()
+
+
+def lifespan(engine: Engine, *, drain_s: float = 20.0) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of an app that serves `router(engine)`.
+
+    It opens the engine and takes up runs whose process is gone. On SIGTERM no more runs are taken and streams end
+    at once; attempts under way have some time to end before what is left is stopped, to be taken up at the next start.
+
+    Args:
+        engine: Not yet entered.
+        drain_s: Seconds that attempts under way have to end when the app is closed.
+    """
+
+    @asynccontextmanager
+    async def alive(app: FastAPI) -> AsyncGenerator[None]:
+        async with engine, asyncio.TaskGroup() as group:
+            runtime = Runtime(engine, group)
+            app.state.planloom = runtime
+            await runtime.take_up()
+            with _on_sigterm(runtime.drain):
+                try:
+                    yield
+                finally:
+                    runtime.drain()
+                    await engine.drain(drain_s)
+
+    return alive
+
+
+@contextmanager
+def _on_sigterm(call: Callable[[], None]) -> Generator[None]:
+    """Call a function on SIGTERM, before what the server does then: it waits for streams that only we can end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+
+    def told(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(call)
+        if callable(before):
+            before(number, frame)
+
+    if not callable(before):  # nobody handles it: the process ends at once, as it would without us
+        yield
+        return
+    signal.signal(signal.SIGTERM, told)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

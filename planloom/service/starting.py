@@ -1,0 +1,125 @@
+"""Starting and taking up runs for tenants: once per idempotency key, within their bounds."""
+
+import hashlib
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from planloom.configs.load import Workflow
+from planloom.core.answer import Answer
+from planloom.core.errors import ConfigError
+from planloom.core.json import JsonObject, canonical
+from planloom.core.plan import RunId
+from planloom.engine import new_run_id
+from planloom.service.catalogue import held_to
+from planloom.service.problems import Problem
+from planloom.service.visit import Visit
+from planloom.state.ledger import Ledger
+from planloom.state.owners import OwnedRun
+
+
+class Started(NamedTuple):
+    """A run, and whether it was there already."""
+
+    run_id: RunId
+    replayed: bool
+
+
+async def start(visit: Visit, name: str, inputs: JsonObject, idempotency_key: str | None) -> Started:
+    """Start a run, or return the one that the key stands for.
+
+    Raises:
+        Problem: The key stands for another request (422) or one that begins at this moment (409), or no further run
+            may begin now (429, 503).
+        ConfigError: The inputs do not fit.
+    """
+    workflow = visit.service.workflow(name)
+    workflow.check_inputs(inputs)
+    claim = OwnedRun(
+        run_id=new_run_id(),
+        tenant=visit.caller.tenant,
+        workflow=name,
+        created_at=time.time(),
+        created_by=visit.caller.name,
+        idempotency_key=idempotency_key,
+        request_digest=hashlib.sha256(canonical([name, inputs]).encode(errors="surrogatepass")).hexdigest(),
+    )
+    if idempotency_key is not None:
+        found = await visit.runtime.owners.by_key(claim.tenant, idempotency_key)
+        if found is not None and await _has_begun(visit, found, claim):
+            return Started(found.run_id, replayed=True)
+    with _place(visit, claim.run_id):
+        account = await visit.runtime.accounts.of(claim.tenant)
+        owned = await visit.runtime.owners.claim(claim)
+        if owned.run_id == claim.run_id:
+            await _begin(visit, workflow, inputs, owned, account)
+            return Started(owned.run_id, replayed=False)
+    if await _has_begun(visit, owned, claim):
+        return Started(owned.run_id, replayed=True)
+    with _place(visit, owned.run_id):
+        await _begin(visit, workflow, inputs, owned, account)
+    return Started(owned.run_id, replayed=False)
+
+
+async def _begin(visit: Visit, workflow: Workflow, inputs: JsonObject, run: OwnedRun, account: Ledger | None) -> None:
+    left_usd = None if account is None or account.caps.usd is None else account.caps.usd - account.spent.usd
+    held = held_to(workflow, time_s=visit.service.limits.run_s, usd=left_usd)
+    await visit.note("run.start", run.run_id, {"workflow": run.workflow})
+    try:
+        handle = await visit.runtime.engine.submit(held, inputs, run_id=run.run_id, account=account)
+    except ConfigError:
+        await visit.runtime.owners.forget(run.run_id)
+        raise
+    visit.runtime.watch(handle, run.tenant)
+
+
+async def _has_begun(visit: Visit, found: OwnedRun, claim: OwnedRun) -> bool:
+    """Tell whether the run of a key has begun; one whose process was killed before that is to be begun now.
+
+    Raises:
+        Problem: The key stands for another request, or the run is about to begin.
+    """
+    if found.request_digest != claim.request_digest:
+        raise Problem(422, "idempotency-key-reused", "This Idempotency-Key stands for a request with another body.")
+    if found.run_id in visit.runtime.runs and visit.runtime.engine.at_work(found.run_id) is None:
+        raise Problem(409, "conflict", "The run of this Idempotency-Key begins at this moment.")
+    return await visit.runtime.engine.journal.latest(found.run_id) is not None
+
+
+async def take_up(visit: Visit, run_id: RunId, answers: Mapping[str, bool | Answer] | None = None) -> None:
+    """Go on with a run that is at rest.
+
+    Raises:
+        Problem: No further run may begin now (429, 503).
+        RunError: The run is done, somebody is at work on it, or an answer does not fit.
+    """
+    runtime, tenant = visit.runtime, visit.caller.tenant
+    if run_id in runtime.runs:
+        raise Problem(409, "conflict", "The run is under way.")
+    with _place(visit, run_id):
+        account = await runtime.accounts.of(tenant)
+        await runtime.owners.want(run_id, wanted=True)
+        runtime.watch(await runtime.engine.reopen(run_id, answers, account=account), tenant)
+
+
+@contextmanager
+def _place(visit: Visit, run_id: RunId) -> Generator[None]:
+    """Keep a place for a run, which is given up again when the run has not begun at the end.
+
+    Raises:
+        Problem: There is none.
+    """
+    visit.must_be_up()
+    runtime, tenant = visit.runtime, visit.caller.tenant
+    most, later = visit.max_runs, {"Retry-After": "5"}
+    if sum(owner == tenant for owner in runtime.runs.values()) >= most:
+        raise Problem(429, "too-many-requests", f"At most {most} runs at the same time.", headers=later)
+    if len(runtime.runs) >= visit.service.limits.max_runs:
+        raise Problem(503, "unavailable", "As many runs as fit are under way.", headers=later)
+    runtime.runs[run_id] = tenant
+    try:
+        yield
+    finally:
+        if runtime.engine.at_work(run_id) is None:
+            runtime.runs.pop(run_id, None)

@@ -1,0 +1,119 @@
+"""One request of someone known: what they may see, and what they may do."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from planloom.configs.load import Workflow
+from planloom.core import events as ev
+from planloom.core.json import JsonObject
+from planloom.core.plan import RunId
+from planloom.engine import Engine
+from planloom.service.caller import Authenticate, Caller, Permission
+from planloom.service.limits import Limits
+from planloom.service.problems import Problem
+from planloom.service.runtime import Runtime
+from planloom.state.quotas import Quota
+
+_RUN_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What a router was made with."""
+
+    engine: Engine
+    workflows: Mapping[str, Workflow]
+    authenticate: Authenticate
+    limits: Limits
+
+    def runtime(self, request: Request) -> Runtime:
+        """Return what is alive.
+
+        Raises:
+            RuntimeError: The app was not given the lifespan of the same engine.
+        """
+        found = getattr(request.app.state, "planloom", None)
+        if not isinstance(found, Runtime) or found.engine is not self.engine:
+            raise RuntimeError("enter planloom.service.lifespan(engine) in the lifespan of the app, with this engine")
+        return found
+
+    def workflow(self, name: str) -> Workflow:
+        """Return a workflow.
+
+        Raises:
+            Problem: 404, there is none of that name.
+        """
+        if name not in self.workflows:
+            raise Problem(404, "not-found", "There is no such workflow.")
+        return self.workflows[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A request that has been let in."""
+
+    service: Service
+    runtime: Runtime
+    caller: Caller
+    quota: Quota
+
+    @property
+    def max_runs(self) -> int:
+        """Runs that the tenant may have under way."""
+        own = self.quota.max_runs
+        return self.service.limits.max_runs_of_tenant if own is None else own
+
+    async def run(self, run_id: str) -> RunId:
+        """Return a run of the caller's tenant.
+
+        Raises:
+            Problem: 404, there is none of that id, or it is another tenant's: the two cannot be told apart.
+        """
+        if not _RUN_ID.fullmatch(run_id) or not await self.runtime.owners.owns(self.caller.tenant, run_id):
+            raise Problem(404, "not-found", "There is no such run.")
+        return RunId(run_id)
+
+    async def history(self, run_id: RunId) -> list[ev.AnyEvent]:
+        """Return the events of a run that `run` has let through."""
+        return await self.runtime.engine.journal.events(run_id)
+
+    async def live(self, run_id: RunId) -> bool:
+        """Tell whether a process is at work on a run."""
+        found = await self.runtime.engine.journal.summaries([run_id])
+        return any(run.live for run in found)
+
+    async def note(self, action: str, target: str, detail: JsonObject | None = None) -> None:
+        """Write down in the audit log what is about to be done."""
+        caller = self.caller
+        await self.runtime.audit.note(
+            tenant=caller.tenant, actor=caller.name, action=action, target=target, detail=detail or {}
+        )
+
+    def must_be_up(self) -> None:
+        """Refuse work while the process is about to end.
+
+        Raises:
+            Problem: 503.
+        """
+        if self.runtime.draining:
+            raise Problem(503, "unavailable", "This process is about to end.", headers={"Retry-After": "5"})
+
+
+def admits(service: Service, permission: Permission) -> Callable[[Request], Awaitable[Visit]]:
+    """Return the dependency of a route that needs a permission."""
+
+    async def admit(request: Request) -> Visit:
+        runtime = service.runtime(request)
+        caller = await service.authenticate(request, runtime.keys)
+        quota = await runtime.accounts.quotas.of(caller.tenant)
+        runtime.rates.take(caller.tenant, quota.requests_per_minute or service.limits.requests_per_minute)
+        visit = Visit(service=service, runtime=runtime, caller=caller, quota=quota)
+        if not caller.may(permission):
+            await visit.note("denied", request.url.path[:200], {"method": request.method, "needs": permission})
+            raise Problem(403, "forbidden", f"The role {caller.role} does not allow to {permission}.")
+        return visit
+
+    return admit

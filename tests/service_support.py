@@ -1,0 +1,137 @@
+"""What tests of the service share: a service on a port, reading server-sent events, waiting for a run."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from planloom import Engine, Workflow
+from planloom.core.json import JsonObject
+from planloom.service.app import make_app
+from planloom.service.caller import Authenticate, api_keys
+from planloom.service.limits import Limits
+from planloom.state.keys import Keys, Role
+
+Numbered = tuple[int, JsonObject]
+SUM = """
+version: 1
+name: sum
+description: Adds two numbers.
+inputs: {a: {type: integer}, b: {type: integer, default: 1}}
+nodes:
+  total: {code: "a + b", with: {a: "${inputs.a}", b: "${inputs.b}"}}
+output: "${nodes.total.output}"
+"""
+CAREFUL = """
+version: 1
+name: careful
+nodes:
+  draft: {code: "'Dear all'"}
+  send: {code: "text + ', it is done.'", with: {text: "${nodes.draft.output}"}, approve: true}
+output: "${nodes.send.output}"
+"""
+GATED = """
+version: 1
+name: gated
+nodes:
+  one: {code: "1"}
+  wait: {tool: gate, needs: [one]}
+  two: {code: "w + 1", with: {w: "${nodes.wait.output}"}}
+output: "${nodes.two.output}"
+"""
+
+
+@dataclass
+class Gate:
+    """A tool that returns when it is opened, so that a run is under way for as long as a test wants."""
+
+    open: asyncio.Event
+    calls: int = 0
+
+    async def __call__(self) -> int:
+        self.calls += 1
+        await self.open.wait()
+        return 41
+
+
+@dataclass
+class Site:
+    """A running service and its engine."""
+
+    url: str
+    engine: Engine
+    app: FastAPI
+
+    async def key(self, tenant: str = "acme", role: Role = "admin") -> str:
+        return await Keys(self.engine.journal).create(tenant, role)
+
+    async def client(self, tenant: str = "acme", role: Role = "admin") -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {await self.key(tenant, role)}"}
+        return httpx.AsyncClient(base_url=f"{self.url}/v1", headers=headers, timeout=20)
+
+
+@asynccontextmanager
+async def on_port(app: FastAPI) -> AsyncIterator[str]:
+    """Serve an app on a port of its own."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=5))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(server._serve())
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        if task.done():
+            raise RuntimeError("the server did not start")
+        try:
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        finally:
+            server.should_exit = True
+
+
+@dataclass
+class Serve:
+    """Starts services over one journal."""
+
+    folder: Path
+    gate: Gate
+
+    @asynccontextmanager
+    async def __call__(self, *, auth: Authenticate = api_keys, limits: Limits | None = None) -> AsyncIterator[Site]:
+        engine = Engine(journal=self.folder / "runs.db", tools={"gate": self.gate.__call__})
+        workflows = [Workflow.from_text(text, base_dir=self.folder) for text in (SUM, CAREFUL, GATED)]
+        app = make_app(engine, workflows, auth=auth, limits=limits, drain_s=0.2)
+        async with on_port(app) as url:
+            yield Site(url, engine, app)
+
+
+async def events_of(http: httpx.AsyncClient, run_id: str, after: int = 0, most: int | None = None) -> list[Numbered]:
+    """Follow a run until its stream ends, or until so many events have come."""
+    found: list[Numbered] = []
+    headers = {"Last-Event-ID": str(after)} if after else {}
+    async with http.stream("GET", f"/runs/{run_id}/events", headers=headers) as response:
+        if response.status_code == 204:
+            return found
+        assert response.status_code == 200, await response.aread()
+        number = 0
+        async for line in response.aiter_lines():
+            name, _, value = line.partition(": ")
+            if name == "id":
+                number = int(value)
+            elif name == "data":
+                found.append((number, json.loads(value)))
+                if most is not None and len(found) >= most:
+                    return found
+    return found
+
+
+async def settled(http: httpx.AsyncClient, run_id: str) -> JsonObject:
+    """Wait until a run is over or waits, and return its record."""
+    record: JsonObject = {}
+    while record.get("status", "running") == "running" or record.get("live"):
+        await asyncio.sleep(0.02)
+        record = (await http.get(f"/runs/{run_id}")).json()
+    return record
