@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -49,9 +49,10 @@ class Workflow:
 
     @classmethod
     def from_yaml(cls, path: Path | str, *, env: Mapping[str, str] | None = None) -> "Workflow":
-        """Load a file; relative paths in it start at its folder."""
+        """Load a file; relative paths in it start at its folder, or at its `base`."""
         document = read_document(path)
-        return cls._checked(document, Path(path).resolve().parent, env)
+        folder = Path(path).resolve().parent
+        return cls._checked(document, folder, env)._based(folder)
 
     @classmethod
     def from_text(
@@ -62,8 +63,9 @@ class Workflow:
         source: str = "<text>",
         env: Mapping[str, str] | None = None,
     ) -> "Workflow":
-        """Load YAML text. `base_dir` is the working directory when left out."""
-        return cls._checked(compose(text, source), _folder(base_dir), env)
+        """Load YAML text. `base_dir` is the working directory when left out; `base` starts at it."""
+        folder = _folder(base_dir)
+        return cls._checked(compose(text, source), folder, env)._based(folder)
 
     @classmethod
     def from_dict(
@@ -108,6 +110,9 @@ class Workflow:
         if problems or checked.spec is None:
             raise ConfigError(document.source, sorted(problems, key=_place))
         return cls(spec=checked.spec, base_dir=base_dir, source=document.source, document=document)
+
+    def _based(self, folder: Path) -> "Workflow":
+        return replace(self, base_dir=(folder / self.spec.base).resolve())
 
     def to_json(self) -> JsonObject:
         """Return the workflow as it was written, `${env:NAME}` and all: no secret gets into the journal."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from planloom.configs.nodes import ID_PATTERN, FunctionRef, NodeSpec
+from planloom.configs.promotion import PinSpec, PromotedSpec
 from planloom.configs.units import Count, PerMinute, Seconds, Words
 from planloom.core.fields import FIELD_PATTERN
 from planloom.core.json import JsonObject
@@ -333,6 +334,12 @@ class WorkflowSpec(Spec):
     """Name of the workflow, shown in listings."""
     description: str = ""
     """What it is for."""
+    base: Annotated[
+        str, StringConstraints(pattern=r"^[^\x00]{1,1000}$"), Words("a folder relative to this file", "folder")
+    ] = "."
+    """Folder that relative paths start at, itself relative to this file."""
+    promoted: PromotedSpec | None = None
+    """Written by `planloom promote`: the run that this workflow was made of."""
     inputs: dict[Name, InputSpec] = {}
     """Inputs, read as `${inputs.NAME}`."""
     models: dict[Name, RungSpec] = Field(default={}, max_length=64)
@@ -360,6 +367,8 @@ class WorkflowSpec(Spec):
     """Nodes of this run under way at the same time."""
     output: JsonValue = None
     """Template of the run's output; left out, the outputs of all nodes that no other node reads."""
+    pins: dict[str, PinSpec] = {}
+    """What tools were, by operation: one that has changed since is refused before anything runs."""
 
     @property
     def auto(self) -> bool:

@@ -122,6 +122,11 @@ def whole_ref(template: Json) -> Ref | None:
     return parse_ref(match[1]) if match is not None and match[1] is not None else None
 
 
+def pieces(text: str) -> list[str]:
+    """Split a text into what stands between references, at even places, and references and `$${`, at odd ones."""
+    return re.split(r"(\$\$\{|\$\{[^{}]*\})", text)
+
+
 def resolve(template: Json, scope: Scope) -> Json:
     """Fill a template in: every reference is replaced by what it names.
 

@@ -71,7 +71,8 @@ def compile_plan(
     if fatal := [finding for finding in findings if finding.fatal]:
         raise PlanError(fatal)
     labels = Labels(by_id, facts.tools, facts.untrusted_inputs)
-    told = flow_findings(by_id.values(), labels, facts.tools, by_hand=facts.by_hand)
+    granting = by_id.keys() - facts.by_planner if facts.by_hand else frozenset[NodeId]()
+    told = flow_findings(by_id.values(), labels, facts.tools, granting=granting)
     warnings = [*findings, *_lint_unread(by_id, deps, output), *told]
     return Compiled(plan=Plan(version=version, nodes=by_id, output=output), deps=deps, warnings=tuple(warnings))
 

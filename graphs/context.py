@@ -119,7 +119,7 @@ class Run:
         owner = NodeId(node.id.partition("[")[0])
         written = self.spec.nodes.get(owner)
         planned = self.view.plan.nodes.get(owner) if self.view.plan else None
-        if written is None or planned is None:
+        if written is None or planned is None or owner in self.facts.by_planner:
             return False
         mine = written.to_node(owner)
         return (mine.inputs, mine.tools, mine.tool, mine.map) == (
@@ -184,6 +184,7 @@ def facts_of(workflow: Workflow, toolbox: Toolbox, *, by_hand: bool) -> Facts:
         max_nodes=10_000 if by_hand else spec.planner.max_nodes,
         by_hand=by_hand,
         refs=frozenset(ref for ref, _ in check_refs(spec)),
+        by_planner=frozenset(map(NodeId, spec.promoted.by_planner if spec.promoted else ())),
         untrusted_inputs=frozenset(name for name, given in spec.inputs.items() if given.trust == "untrusted"),
         hold_writes=spec.planner.approve != "never",
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from planloom.configs.load import Workflow
 from planloom.configs.nodes import to_nodes
@@ -12,6 +12,7 @@ from planloom.graphs.compile import compile_plan
 from planloom.graphs.lint import Facts
 from planloom.graphs.progress import ladder_of
 from planloom.models.gateway import Rung
+from planloom.tools.base import Tool
 
 _PROMPT_TOKENS = 350
 _REPLY_TOKENS = 100
@@ -38,6 +39,8 @@ class Checked:
     findings: tuple[Finding, ...]
     edges: Mapping[NodeId, frozenset[NodeId]]
     estimates: Mapping[NodeId, Estimate]
+    tools: Mapping[str, tuple[Tool, ...]] = field(default_factory=dict[str, tuple[Tool, ...]])
+    """Operations by every name that a grant may use."""
 
 
 def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) -> Checked:
@@ -52,14 +55,20 @@ def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) 
         if spec.planner_rung is None:
             message = "a planner needs a model; there is none under `models`"
             raise PlanError([Finding(code="unknown_model", field="models", message=message)])
-        return Checked(plan=None, findings=(), edges={}, estimates={})
+        return Checked(plan=None, findings=(), edges={}, estimates={}, tools=facts.tools)
     compiled = compile_plan(to_nodes(spec.nodes).values(), spec.output, facts)
     estimates = {node.id: estimate(node, spec.rungs, rungs) for node in compiled.plan.nodes.values()}
     least = sum(item.usd_low or 0.0 for item in estimates.values())
     if spec.budget.usd is not None and least > spec.budget.usd:
         message = f"the cheapest course of this plan costs about {least:.4f} USD; the cap is {spec.budget.usd:g}"
         raise PlanError([Finding(code="over_budget", field="budget.usd", message=message)])
-    return Checked(plan=compiled.plan, findings=compiled.warnings, edges=compiled.deps, estimates=estimates)
+    return Checked(
+        plan=compiled.plan,
+        findings=compiled.warnings,
+        edges=compiled.deps,
+        estimates=estimates,
+        tools=facts.tools,
+    )
 
 
 def _check_prices(workflow: Workflow, rungs: Mapping[str, Rung]) -> None:

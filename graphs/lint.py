@@ -34,6 +34,8 @@ class Facts:
     """Written by a person, who may name any Python function as a check."""
     refs: frozenset[str] = frozenset()
     """Functions that a planner may name as checks: those the workflow itself names."""
+    by_planner: frozenset[NodeId] = frozenset()
+    """Nodes of a plan by hand that a planner wrote: their references are nobody's grant."""
     untrusted_inputs: frozenset[str] = frozenset()
     hold_writes: bool = False
     """Nodes with a `write` effect wait for approval."""

@@ -6,6 +6,7 @@ places an untrusted value may come from: tools by name, inputs as `inputs.NAME`.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -209,12 +210,19 @@ def flows(node: Node, labels: Labels, tools: Mapping[str, tuple[Tool, ...]]) -> 
 
 
 def flow_findings(
-    nodes: Iterable[Node], labels: Labels, tools: Mapping[str, tuple[Tool, ...]], *, by_hand: bool
+    nodes: Iterable[Node], labels: Labels, tools: Mapping[str, tuple[Tool, ...]], *, granting: AbstractSet[NodeId]
 ) -> Iterator[Finding]:
-    """Yield a warning for every flow: granted by whoever wrote the reference, or to be approved."""
+    """Yield a warning for every flow: granted by whoever wrote the reference, or to be approved.
+
+    Args:
+        nodes: The nodes to look at.
+        labels: Labels of the whole plan.
+        tools: Operations by every name a grant may use.
+        granting: Nodes that a person wrote, and with them the references in their arguments.
+    """
     for node in nodes:
         for flow in flows(node, labels, tools):
-            granted = by_hand and not flow.free
+            granted = node.id in granting and not flow.free
             what = "granted by the reference written here" if granted else "the call waits for approval"
             field = f"with.{flow.parameter}" if node.tool else "tools"
             yield Finding(

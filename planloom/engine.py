@@ -351,14 +351,18 @@ class Engine:
             raise RunError("the engine is not open; use `async with Engine() as engine`")
         return self._shared, self._group
 
-    async def check(self, workflow: Workflow) -> Checked:
+    async def check(self, workflow: Workflow, pins: Pins | None = None) -> Checked:
         """Compile a workflow without running anything.
+
+        Args:
+            workflow: What is looked at.
+            pins: What its MCP servers offer; `None` takes the lock file, and knows nothing of them without one.
 
         Raises:
             ConfigError: It must be fixed first; every finding is listed with line and column.
         """
         wire = Wire(self._rehearsal, self._base_url)
-        pins = await asyncio.to_thread(locked, workflow) or Pins()
+        pins = pins or await asyncio.to_thread(locked, workflow) or Pins()
         return (await asyncio.to_thread(self._maker.make, workflow, wire, pins)).checked
 
     async def _start(self, log: RunLog, parts: Parts, inputs: JsonObject, account: Ledger | None) -> RunHandle:

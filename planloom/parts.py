@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from planloom.configs.document import child
 from planloom.configs.load import Workflow
 from planloom.configs.lock import locked
 from planloom.core.errors import ConfigError, PlanError
@@ -18,6 +19,7 @@ from planloom.models.prices import price_of
 from planloom.models.script import load_script, scripts_of
 from planloom.tools.discover import discover
 from planloom.tools.functions import load_function
+from planloom.tools.pinned import drift
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.toolbox import Toolbox
 
@@ -101,6 +103,7 @@ class Maker:
                 functions=self._functions,
                 pins=pins,
             )
+            _refuse_drift(workflow, toolbox, pins)
             facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
             for ref, field in check_refs(workflow.spec):
                 load_function(ref, workflow.base_dir, field=field)
@@ -128,6 +131,23 @@ class Maker:
                 there = spec.model_copy(update={"base_url": wire.base_url}) if wire.base_url else spec
                 rungs[name] = self._gateway.rung(name, there, rehearsal=scripts.get(name))
         return rungs
+
+
+def _refuse_drift(workflow: Workflow, toolbox: Toolbox, pins: Pins) -> None:
+    """Hold the tools against what the workflow says they were.
+
+    Raises:
+        ConfigError: One is not as it was.
+    """
+    specs = workflow.spec.tools
+    unasked = {name for name, tool in specs.items() if tool.mcp is not None and name not in pins.servers}
+    problems = [
+        workflow.problem(child("pins", name), f"{name} is not as it was when this was written down: {told}")
+        for name, told in drift(workflow.spec.pins, toolbox.tools)
+        if name.partition(".")[0] not in unasked
+    ]
+    if problems:
+        raise ConfigError(workflow.source, problems)
 
 
 @contextmanager

@@ -235,6 +235,15 @@ def lock(
 
 
 @app.command()
+def promote(run_id: opt.RunId, output: opt.Output = None, journal: opt.Journal = None) -> None:
+    """Turn the plan of a run that is done into a workflow with inputs, which runs again without a planner."""
+    from planloom.cli import given, promoting
+
+    given.check_output(output)
+    asyncio.run(promoting.promote(run_id, journal, output))
+
+
+@app.command()
 def graph(
     target: Annotated[str, typer.Argument(metavar="FILE|RUN", help="Workflow file or name, or a run.")],
     style: Annotated[Format, typer.Option("--format", "-f", help="How it is drawn.")] = Format.MERMAID,

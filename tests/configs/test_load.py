@@ -198,3 +198,13 @@ def test_without_an_environment_nothing_is_filled_in_and_the_rest_is_checked() -
     assert checked.spec.goal == written["goal"]
     half = check(NodeSpec, plain({"goal": "\ud800", "tools": [3]}, "plan"), env=None)
     assert [problem.field for problem in half.problems] == ["goal", "tools[0]"]
+
+
+def test_relative_paths_start_at_the_base_also_after_the_journal(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "w.yaml").write_text("version: 1\nname: w\nbase: ..\n")
+    loaded = Workflow.from_yaml(tmp_path / "kept" / "w.yaml")
+    assert loaded.base_dir == tmp_path.resolve()
+    assert Workflow.from_json(loaded.to_json(), loaded.base_dir).base_dir == tmp_path.resolve()
+    with pytest.raises(ConfigError, match="base: expected a folder relative to this file"):
+        Workflow.from_text('version: 1\nname: w\nbase: "a\\0b"\n')
