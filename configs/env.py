@@ -8,6 +8,7 @@ step to read, and what came from the environment cannot become a reference.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from planloom.configs.document import child
 from planloom.core.json import Json
@@ -16,6 +17,14 @@ _FOUND = re.compile(r"\$\$\{|\$\{env:([^{}]*)\}|\$\{env:")
 _BODY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEMPLATES = ("nodes", "output")
+
+
+class Taken(NamedTuple):
+    """A variable that was filled in somewhere."""
+
+    field: str
+    name: str
+    value: str
 
 
 @dataclass(slots=True)
@@ -30,6 +39,8 @@ class Interpolation:
     """Field and message, where a key is."""
     whole: dict[str, str] = field(default_factory=dict[str, str])
     """Fields that are one variable and nothing else, and their text."""
+    taken: list[Taken] = field(default_factory=list[Taken])
+    """Every variable that was filled in."""
     filled: set[str] = field(default_factory=set[str])
     """Fields that hold something from the environment: their value is never shown."""
 
@@ -86,6 +97,8 @@ class Interpolation:
             return None
         name, default = body[1], body[2]
         value = env.get(name)
+        if value:
+            self.taken.append(Taken(path, name, value))
         if default is not None:
             return value or default
         if value is None:

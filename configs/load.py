@@ -15,11 +15,13 @@ from planloom.configs.json_schema import misfits
 from planloom.configs.phrases import instead, listed, nearest, quoted
 from planloom.configs.plain import plain
 from planloom.configs.rules import faults
+from planloom.configs.secrets import misplaced, secrets_of
 from planloom.configs.spec import WorkflowSpec
 from planloom.configs.validate import check
 from planloom.core.errors import ConfigError, Problem
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Finding
+from planloom.core.secrets import Secrets
 
 _CHECK = re.compile(r"checks\[(\d+)\]")
 
@@ -41,6 +43,8 @@ class Workflow:
     """Path of the file, or `<text>`, `<python>`, `<journal>`."""
     document: Document = field(repr=False, compare=False)
     """What was written, before the environment was filled in."""
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
+    """What must not be written or shown to a model: of the environment, and what the workflow took from it."""
 
     @property
     def positions(self) -> Mapping[str, Position]:
@@ -99,8 +103,9 @@ class Workflow:
 
     @classmethod
     def _checked(cls, document: Document, base_dir: Path, env: Mapping[str, str] | None) -> "Workflow":
-        checked = check(WorkflowSpec, document, _surroundings() if env is None else env)
-        problems = [*checked.problems]
+        env = _surroundings() if env is None else env
+        checked = check(WorkflowSpec, document, env)
+        problems = [*checked.problems, *(document.problem(*found) for found in misplaced(checked.taken))]
         said = {problem.field for problem in problems}
         for place, message in islice(faults(checked.data), MAX_PROBLEMS):
             if place in checked.filled:
@@ -109,7 +114,8 @@ class Workflow:
                 problems.append(document.problem(place, message))
         if problems or checked.spec is None:
             raise ConfigError(document.source, sorted(problems, key=_place))
-        return cls(spec=checked.spec, base_dir=base_dir, source=document.source, document=document)
+        secrets = secrets_of(checked.spec, checked.taken, env)
+        return cls(spec=checked.spec, base_dir=base_dir, source=document.source, document=document, secrets=secrets)
 
     def _based(self, folder: Path) -> "Workflow":
         return replace(self, base_dir=(folder / self.spec.base).resolve())

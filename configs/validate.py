@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from planloom.configs.document import MAX_PROBLEMS, Document
-from planloom.configs.env import Interpolation
+from planloom.configs.env import Interpolation, Taken
 from planloom.configs.scalars import read_plain
 from planloom.configs.words import Place, explain, place_of
 from planloom.core.errors import Problem
@@ -27,6 +27,8 @@ class Checked(Generic[ModelT]):
     """The document with the environment filled in."""
     filled: frozenset[str] = frozenset()
     """Fields that hold something from the environment; their values are never shown."""
+    taken: tuple[Taken, ...] = ()
+    """The variables that were filled in."""
     problems: tuple[Problem, ...]
 
 
@@ -49,7 +51,13 @@ def check(model: type[ModelT], document: Document, env: Mapping[str, str] | None
     for place, message in explain(errors[:MAX_PROBLEMS], model, filling.filled):
         if place.field not in broken:
             problems.append(document.problem(place.field, message, at_key=place.at_key))
-    return Checked(spec=spec, data=data, problems=tuple(problems), filled=frozenset(filling.filled))
+    return Checked(
+        spec=spec,
+        data=data,
+        problems=tuple(problems),
+        filled=frozenset(filling.filled),
+        taken=tuple(filling.taken),
+    )
 
 
 def _validate(model: type[ModelT], data: Json) -> tuple[ModelT | None, list[ErrorDetails]]:

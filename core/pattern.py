@@ -1,5 +1,7 @@
 """Regular expressions in linear time (RE2): the only file that talks to that library."""
 
+from collections.abc import Iterable
+
 import re2
 
 _QUIET = re2.Options()
@@ -36,3 +38,14 @@ def _search(pattern: str, text: bytes) -> bool:
         raise PatternError(found.decode(errors="replace") if isinstance(found, bytes) else str(found)) from None
     except UnicodeEncodeError:
         raise PatternError("it holds half of a surrogate pair") from None
+
+
+class AnyOf:
+    """Fixed texts that are looked for all at once."""
+
+    def __init__(self, texts: Iterable[bytes]) -> None:
+        self._search = re2.compile(b"|".join(re2.escape(text) for text in sorted(texts)), _QUIET).search
+
+    def found_in(self, text: bytes) -> bool:
+        """Tell whether one of them stands in `text`."""
+        return self._search(text) is not None

@@ -64,6 +64,14 @@ class Attempts:
             return Failed(kind=FailureKind.TIMEOUT, message=f"stopped after {job.node.timeout_s:g} s")
 
     async def _checked(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
+        outcome = await self._made(job, attempt, rung, last)
+        shown = self._run.log.secrets
+        evidence = shown.hide(outcome.evidence)  # a check may repeat what its own function read
+        if isinstance(outcome, Done):
+            return replace(outcome, evidence=evidence)
+        return replace(outcome, evidence=evidence, message=shown.hide(outcome.message))
+
+    async def _made(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
         try:
             outcome = await self._produce(job, attempt, rung, last)
             return await self._verify(job, attempt, outcome) if isinstance(outcome, Done) else outcome

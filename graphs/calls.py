@@ -67,7 +67,7 @@ class Calls:
         key = digest([self._work, tool.name, self._made[tool.name]])
         self._made[tool.name] += 1
         past = self._run.view.effects_of(self._node_id).get(key)
-        if past is not None and past.outcome == "done" and past.args == merged:
+        if past is not None and past.outcome == "done" and past.args == self._run.log.secrets.hide(merged):
             return past.result
         intent = ev.EffectStarted(
             node_id=self._node_id, attempt=self._attempt, tool=tool.name, key=key, work=self._work, args=merged

@@ -60,9 +60,10 @@ class Meter:
     async def _once(self, request: Request) -> Reply:
         call = await self._open(request)
         try:
-            reply = await self._rung(request)
+            reply = self._log.secrets.hide(await self._rung(request))
             self._settle(call, reply)
         except ModelError as exc:
+            self._log.secrets.hide_error(exc)
             self._fail(call, exc)
             raise
         finally:
@@ -99,8 +100,9 @@ class Meter:
                 async for piece in pieces:
                     if isinstance(piece, Reply):
                         self._settle(call, piece)
-                    yield piece
+                    yield self._log.secrets.hide(piece)
         except ModelError as exc:
+            self._log.secrets.hide_error(exc)
             self._fail(call, exc)
             raise
         finally:

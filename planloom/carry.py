@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from planloom.core import events as ev
-from planloom.core.json import JsonObject
 from planloom.core.plan import RunId
 from planloom.graphs.context import Run, Slots
 from planloom.graphs.listen import listen
@@ -36,9 +35,7 @@ class Shared:
     """Attempts under way at the same time, over all runs."""
 
 
-async def carry(
-    shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject, account: Ledger | None
-) -> None:
+async def carry(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, account: Ledger | None) -> None:
     """Carry one run to its end and give its lease back; whatever goes wrong ends in its handle and nowhere else.
 
     Args:
@@ -46,16 +43,16 @@ async def carry(
         handle: Whoever follows the run has it.
         log: The run's line to the journal; its lease is held.
         parts: Made and checked.
-        inputs: By name.
         account: What pays for the run beside its own budget.
     """
     error: Exception | None = None
     try:
-        await _walk(shared, handle, log, parts, inputs, account)
+        await _walk(shared, handle, log, parts, account)
     except asyncio.CancelledError:
         _end(log, "cancelled", "cancelled")
     except Exception as exc:
         error = _first(exc)
+        log.secrets.hide_error(error)
         _end(log, "failed", f"{type(error).__name__}: {error}")
     finally:
         await asyncio.shield(_release(shared.journal, log.run_id))
@@ -74,9 +71,7 @@ async def _release(journal: Journal, run_id: RunId) -> None:
         await journal.release(run_id)
 
 
-async def _walk(
-    shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, inputs: JsonObject, account: Ledger | None
-) -> None:
+async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, account: Ledger | None) -> None:
     workflow, spec = parts.workflow, parts.workflow.spec
     caps = Caps(usd=spec.budget.usd, tokens=spec.budget.tokens, calls=spec.budget.calls)
     async with AsyncExitStack() as stack:
@@ -84,7 +79,7 @@ async def _walk(
             toolbox = await stack.enter_async_context(parts.toolbox)
         run = Run(
             workflow=workflow,
-            inputs=inputs,
+            inputs=log.view.inputs,
             log=log,
             ledger=Ledger(caps, parent=account),
             node_ledgers={},

@@ -18,7 +18,7 @@ from planloom.configs.lock import locked
 from planloom.core import events as ev
 from planloom.core.answer import Answer, as_answer
 from planloom.core.errors import RunError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json
 from planloom.core.pins import Pins
 from planloom.core.plan import RunId
 from planloom.core.result import RunResult
@@ -198,7 +198,7 @@ class Engine:
         parts = await self._maker.opened(workflow, wire)
         run_id = run_id or new_run_id()
         await self._journal.take(run_id)
-        log = RunLog(self._journal, run_id)
+        log = RunLog(self._journal, run_id, secrets=workflow.secrets)
         started = ev.RunStarted(
             run_id=run_id,
             name=workflow.spec.name,
@@ -211,7 +211,7 @@ class Engine:
             pins=parts.pins.servers,
         )
         await log.commit(started)
-        return await self._start(log, parts, values, account)
+        return await self._start(log, parts, account)
 
     async def resume(self, run_id: str, approvals: Mapping[str, bool | Answer] | None = None) -> RunResult:
         """Take a run up where its journal ends: committed nodes are not run again.
@@ -248,11 +248,12 @@ class Engine:
         past = await self._journal.events(run_id)
         if not past:
             raise RunError(f"run {run_id} was deleted at this moment")
-        log = RunLog(self._journal, run_id, past)
+        told = RunView(past)
+        workflow = Workflow.from_json(told.workflow, told.base_dir)
+        log = RunLog(self._journal, run_id, past, secrets=workflow.secrets)
         left = await self._inbox.read(run_id, log.view.pending.values())
         answers = {**left, **answers}
         opening = reopening(log.view, answers)
-        workflow = Workflow.from_json(log.view.workflow, log.view.base_dir)
         wire = Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
         parts = await self._maker.opened(workflow, wire, Pins(servers=log.view.pins))
         plan = answers.get("plan")
@@ -265,7 +266,7 @@ class Engine:
             log.note(expired)
         await self._journal.commit(run_id)
         await self._inbox.clear(run_id, answers)
-        return await self._start(log, parts, log.view.inputs, account)
+        return await self._start(log, parts, account)
 
     async def answer(self, run_id: str, answers: Mapping[str, bool | Answer]) -> None:
         """Leave answers to what waits in a run, for the process that is at work on it or takes it up next.
@@ -365,11 +366,11 @@ class Engine:
         pins = pins or await asyncio.to_thread(locked, workflow) or Pins()
         return (await asyncio.to_thread(self._maker.make, workflow, wire, pins)).checked
 
-    async def _start(self, log: RunLog, parts: Parts, inputs: JsonObject, account: Ledger | None) -> RunHandle:
+    async def _start(self, log: RunLog, parts: Parts, account: Ledger | None) -> RunHandle:
         shared, group = self._opened()
         handle = RunHandle(log)
         self._handles[log.run_id] = handle
-        task = group.create_task(carry(shared, handle, log, parts, inputs, account), name=f"run {log.run_id}")
+        task = group.create_task(carry(shared, handle, log, parts, account), name=f"run {log.run_id}")
         task.add_done_callback(lambda _: self._left(handle))
         handle.started(task)
         await asyncio.sleep(0)  # let it begin: a task cancelled before its first step would never end its run

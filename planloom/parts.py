@@ -102,6 +102,7 @@ class Maker:
                 sandbox=self._sandbox,
                 functions=self._functions,
                 pins=pins,
+                secrets=workflow.secrets,
             )
             _refuse_drift(workflow, toolbox, pins)
             facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)

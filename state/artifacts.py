@@ -14,6 +14,7 @@ from planloom.core.artifact import Kind, Reference, named
 from planloom.core.errors import RunError
 from planloom.core.json import Json
 from planloom.core.plan import RunId
+from planloom.core.secrets import Secrets
 from planloom.state.journal import Journal
 from planloom.state.tables import artifact_parts, artifacts
 
@@ -24,9 +25,10 @@ _HEAD_CHARS = 400
 class Artifacts:
     """The artifacts of one run. Several processes may store the same value; the first one stays."""
 
-    def __init__(self, journal: Journal, run_id: RunId) -> None:
+    def __init__(self, journal: Journal, run_id: RunId, secrets: Secrets | None = None) -> None:
         self._journal = journal
         self._run_id = run_id
+        self._secrets = secrets or Secrets()
 
     async def keep(self, value: Json) -> Reference:
         """Store a value and return its handle once the end of this process cannot undo it.
@@ -34,6 +36,7 @@ class Artifacts:
         Raises:
             JournalError: It could not be written.
         """
+        value = self._secrets.hide(value)
         kind: Kind = "text" if isinstance(value, str) else "json"
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         data = text.encode(errors="replace")

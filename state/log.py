@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from planloom.core import events as ev
 from planloom.core.plan import RunId
+from planloom.core.secrets import Secrets
 from planloom.core.view import RunView
 from planloom.state.artifacts import Artifacts
 from planloom.state.journal import Journal
@@ -12,10 +13,25 @@ from planloom.state.store import EventRow
 
 
 class RunLog:
-    """The only writer of one run's events."""
+    """The only writer of one run's events: no secret gets past it, neither to the journal nor to what reads the view.
 
-    def __init__(self, journal: Journal, run_id: RunId, past: list[ev.AnyEvent] | None = None) -> None:
+    Args:
+        journal: Where they are kept.
+        run_id: The run.
+        past: What it holds of the run.
+        secrets: What becomes `***` in whatever is noted.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        run_id: RunId,
+        past: list[ev.AnyEvent] | None = None,
+        *,
+        secrets: Secrets | None = None,
+    ) -> None:
         self.run_id = run_id
+        self.secrets = secrets or Secrets()
         self.events: list[ev.AnyEvent] = past or []
         self.view = RunView(self.events)
         self._journal = journal
@@ -25,7 +41,7 @@ class RunLog:
     @property
     def artifacts(self) -> Artifacts:
         """The run's large values."""
-        return Artifacts(self._journal, self.run_id)
+        return Artifacts(self._journal, self.run_id, self.secrets)
 
     @property
     def news(self) -> asyncio.Event:
@@ -34,6 +50,10 @@ class RunLog:
 
     def note(self, event: ev.AnyEvent, *, sync: bool = False) -> None:
         """Record an event; it is on disk no later than the next committed one."""
+        payload = ev.encode(event)
+        if self.secrets.found_in(payload):
+            event = self.secrets.hide(event)
+            payload = ev.encode(event)
         self.events.append(event)
         self.view.apply(event)
         self._journal.append(
@@ -47,7 +67,7 @@ class RunLog:
                 getattr(event, "input_digest", None),
                 getattr(event, "attempt", None),
                 event.cost_usd if isinstance(event, ev.CallEnded) else 0.0,
-                ev.encode(event).decode(),
+                payload.decode(),
             ),
             sync=sync,
         )

@@ -4,9 +4,9 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, quote_plus
 
 from planloom.core.json import Json
+from planloom.core.secrets import together
 
 _SECRET_NAME = re.compile(r"auth|cookie|key|token|secret|passw|credential|session|signature|jwt", re.IGNORECASE)
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
@@ -14,8 +14,6 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "accept-encoding")
 )
-_MIN_CHARS = 6
-"""Shorter values would be found in text that has nothing to do with them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +33,7 @@ class Credentials:
 
     def hide(self, value: Json) -> Json:
         """Return `value` with every secret in its texts and keys as `***`."""
-        needles = sorted({form for secret in self._secrets() for form in _forms(secret)}, key=len, reverse=True)
-        if not needles:
-            return value
-        found = re.compile("|".join(map(re.escape, needles)))
-        return _replaced(value, found)
+        return together(frozenset(self._secrets())).hide(value)
 
     def hide_text(self, text: str) -> str:
         """Return a text with every secret as `***`."""
@@ -75,18 +69,3 @@ def _basic(encoded: str) -> Iterator[str]:
     except ValueError:
         return
     yield from (pair, pair.partition(":")[2])
-
-
-def _forms(secret: str) -> Iterator[str]:
-    if len(secret) >= _MIN_CHARS:
-        yield from (secret, quote(secret, safe=""), quote(secret), quote_plus(secret))
-
-
-def _replaced(value: Json, secrets: re.Pattern[str]) -> Json:
-    if isinstance(value, str):
-        return secrets.sub("***", value)
-    if isinstance(value, list):
-        return [_replaced(item, secrets) for item in value]
-    if isinstance(value, dict):
-        return {secrets.sub("***", key): _replaced(item, secrets) for key, item in value.items()}
-    return value

@@ -16,6 +16,7 @@ from planloom.core.fields import write_field
 from planloom.core.json import Json, JsonObject
 from planloom.core.pins import Pins
 from planloom.core.plan import ToolName
+from planloom.core.secrets import Secrets
 from planloom.tools.base import Happened, Source, Tool, Verify
 from planloom.tools.files import FilesSource
 from planloom.tools.functions import FunctionSource, load_function, verify_hook
@@ -47,6 +48,7 @@ class Toolbox:
         sandbox: Sandbox,
         functions: Mapping[str, Callable[..., object]] | None = None,
         pins: Pins | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         """Describe the tools.
 
@@ -56,12 +58,13 @@ class Toolbox:
             sandbox: Runs the code of `python` tools; opened and closed by the caller.
             functions: Python functions by tool name, in place of or besides those that `specs` name.
             pins: What the MCP servers offer.
+            secrets: What becomes `***` in results and errors, before anybody sees them.
 
         Raises:
             ConfigError: A source cannot be made of its spec; every fault is listed.
         """
         self._base_dir, self._sandbox = base_dir, sandbox
-        self._specs, self._pins = specs, pins or Pins()
+        self._specs, self._pins, self._secrets = specs, pins or Pins(), secrets or Secrets()
         self._sources: dict[str, Source] = {}
         self.tools: dict[ToolName, Tool] = {}
         """Every operation by name."""
@@ -169,8 +172,8 @@ class Toolbox:
         if tool.idempotency_parameter and idempotency_key:
             merged[tool.idempotency_parameter] = idempotency_key
         async with self._slots[name]:
-            value = await _timed(tool, tool.call(merged))
-        return _bounded(tool, value)
+            value = await self._timed(tool, tool.call(merged))
+        return self._bounded(tool, value)
 
     async def verify(self, tool: Tool, effect_args: JsonObject, *, idempotency_key: str) -> Happened | None:
         """Ask a tool's hook what became of a write; `None` says that it did not happen.
@@ -181,10 +184,8 @@ class Toolbox:
         if tool.verify is None:
             raise ToolError(tool.name, "it has no verify hook")
         key: JsonObject = {tool.idempotency_parameter: idempotency_key} if tool.idempotency_parameter else {}
-        found = await _timed(tool, tool.verify({**effect_args, **key}))
-        if found is not None:
-            _bounded(tool, found.result)
-        return found
+        found = await self._timed(tool, tool.verify({**effect_args, **key}))
+        return None if found is None else Happened(result=self._bounded(tool, found.result))
 
     def checked(
         self, name: ToolName, args: JsonObject, *, fixed: Mapping[str, Json] | None = None
@@ -210,6 +211,30 @@ class Toolbox:
             raise ToolError(tool.name, "; ".join(errors[:5]))
         return tool, merged
 
+    async def _timed(self, tool: Tool, work: Awaitable[T]) -> T:
+        deadline = asyncio.timeout(tool.timeout_s)
+        try:
+            async with deadline:
+                return await work
+        except ToolError as exc:
+            self._secrets.hide_error(exc)
+            raise
+        except TimeoutError as exc:
+            if not deadline.expired():
+                raise ToolError(tool.name, f"timed out: {self._secrets.hide(str(exc))}") from exc
+            raise ToolError(tool.name, f"took longer than {tool.timeout_s:g} s") from exc
+
+    def _bounded(self, tool: Tool, value: Json) -> Json:
+        """Return a result without secrets, if it is JSON and not too large."""
+        try:
+            written = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise ToolError(tool.name, f"its result is not JSON: {self._secrets.hide(str(exc))}") from exc
+        if len(written) > MAX_RESULT_BYTES:
+            limit = f"{len(written)} bytes of result are more than {MAX_RESULT_BYTES}"
+            raise ToolError(tool.name, f"{limit}; ask for less: fewer rows or columns, a smaller limit, a summary")
+        return self._secrets.hide(value) if self._secrets.found_in(written) else value
+
 
 def _described(tool: Tool) -> JsonObject:
     told: JsonObject = {
@@ -234,25 +259,3 @@ _IN_FOLDER: Mapping[str, Callable[[str, ToolSpec, Path], Source]] = {
     "http": HttpSource,
     "sql": _sql_source,
 }
-
-
-async def _timed(tool: Tool, work: Awaitable[T]) -> T:
-    deadline = asyncio.timeout(tool.timeout_s)
-    try:
-        async with deadline:
-            return await work
-    except TimeoutError as exc:
-        if not deadline.expired():
-            raise ToolError(tool.name, f"timed out: {exc}") from exc
-        raise ToolError(tool.name, f"took longer than {tool.timeout_s:g} s") from exc
-
-
-def _bounded(tool: Tool, value: Json) -> Json:
-    try:
-        size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise ToolError(tool.name, f"its result is not JSON: {exc}") from exc
-    if size > MAX_RESULT_BYTES:
-        limit = f"{size} bytes of result are more than {MAX_RESULT_BYTES}"
-        raise ToolError(tool.name, f"{limit}; ask for less: fewer rows or columns, a smaller limit, a summary")
-    return value

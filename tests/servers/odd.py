@@ -52,7 +52,7 @@ def called(name: str, args: dict[str, str], meta: dict[str, object]) -> str | No
         case "echo":
             return args["text"]
         case "die":
-            sys.stderr.write("out of cheese\n")
+            sys.stderr.write(f"out of cheese {os.environ.get('TOKEN', '')}\n")
             sys.stderr.flush()
             os._exit(3)
         case "hang":
