@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from planloom.cli import options as opt
+from planloom.cli import service_app
 
 app = typer.Typer(
     name="planloom",
@@ -375,6 +376,10 @@ def rehearse(
     from planloom.cli import rehearsing
 
     rehearsing.rehearse(script, serve=serve, host=host, port=port)
+
+
+app.command()(service_app.serve)
+app.add_typer(service_app.keys, name="keys")
 
 
 @app.command()

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import socket
 from pathlib import Path
 
 import typer
@@ -12,8 +10,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from planloom.cli.given import find_script
+from planloom.cli.listening import listen_at
 from planloom.cli.words import compact, console, one_line, seconds
-from planloom.core.errors import ConfigError, Problem
 from planloom.models.script import Rule, Script, load_script
 
 
@@ -31,21 +29,10 @@ def rehearse(path: Path, *, serve: bool, host: str, port: int) -> None:
         return
     from planloom.models.rehearsal import serve_rehearsal
 
-    with _listening(host, port) as listening:
+    with listen_at(host, port) as listening:
         typer.echo(f"rehearsing {path} on http://{host}:{port}/v1, no model is asked; stop with Ctrl-C")
         typer.echo(f"use it: OPENAI_API_KEY=none planloom run WORKFLOW --base-url http://{host}:{port}/v1")
         asyncio.run(serve_rehearsal(script, host, port, listening=listening))
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        server = socket.create_server((host, port), family=family)
-        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-        return server
-    except OSError as exc:
-        reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror
-        raise ConfigError("command line", [Problem(f"cannot listen on {host}:{port}: {reason}", "--port")]) from exc
 
 
 def rules_table(script: Script) -> RenderableType:

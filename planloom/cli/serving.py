@@ -1,0 +1,92 @@
+"""The service from the command line."""
+
+import asyncio
+import ipaddress
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+import uvicorn
+
+from planloom.cli.given import load_workflow
+from planloom.cli.keyring import journal_at
+from planloom.cli.listening import listen_at
+from planloom.configs.load import Workflow
+from planloom.core.errors import ConfigError, Problem
+from planloom.engine import Engine
+from planloom.service.app import make_app
+from planloom.service.caller import Authenticate, api_keys, this_machine
+from planloom.service.tokens import Issuer, tokens
+from planloom.state.keys import Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What stands on the command line of `serve`."""
+
+    sources: Sequence[str]
+    host: str
+    port: int
+    journal: str | None
+    rehearsal: Path | None
+    base_url: str | None
+    drain_s: float
+    issuer: str | None
+    audience: str | None
+    jwks_url: str | None
+
+
+def serve(wishes: Wishes) -> None:
+    """Serve workflows until told to end.
+
+    Raises:
+        ConfigError: A workflow must be mended first, nothing can listen there, or nobody would have to show a key.
+    """
+    auth = _auth(wishes)
+    engine = Engine(journal=wishes.journal, rehearsal=wishes.rehearsal, base_url=wishes.base_url)
+    app = make_app(engine, [_source(given) for given in wishes.sources], auth=auth, drain_s=wishes.drain_s)
+    with listen_at(wishes.host, wishes.port) as listening:
+        port = listening.getsockname()[1]
+        where = f"[{wishes.host}]" if ":" in wishes.host else wishes.host
+        typer.echo(f"serving on http://{where}:{port}/v1, described at /openapi.json; stop with Ctrl-C")
+        if auth is this_machine:
+            typer.echo("no keys are configured: only requests from this machine are answered (planloom keys create)")
+        config = uvicorn.Config(
+            app, log_level="warning", timeout_graceful_shutdown=math.ceil(wishes.drain_s) + 5, server_header=False
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _source(given: str) -> Workflow | Path:
+    return Path(given) if Path(given).is_dir() else load_workflow(given)
+
+
+def _auth(wishes: Wishes) -> Authenticate:
+    named = {"--jwt-issuer": wishes.issuer, "--jwt-audience": wishes.audience, "--jwks-url": wishes.jwks_url}
+    if wishes.issuer and wishes.audience and wishes.jwks_url:
+        return tokens(Issuer(issuer=wishes.issuer, audience=wishes.audience, jwks_url=wishes.jwks_url))
+    missing = [name for name, value in named.items() if not value]
+    if len(missing) < len(named):
+        raise ConfigError("command line", [Problem("is needed for tokens", name) for name in missing])
+    if asyncio.run(_has_keys(wishes.journal)):
+        return api_keys
+    if not _is_loopback(wishes.host):
+        message = (
+            f"no keys are configured, so nobody but this machine may ask; {wishes.host} can be reached from others"
+        )
+        raise ConfigError("command line", [Problem(f"{message}. Make a key with: planloom keys create", "--host")])
+    return this_machine
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _has_keys(place: str | None) -> bool:
+    async with journal_at(place) as journal:
+        return any(key.holds for key in await Keys(journal).list())

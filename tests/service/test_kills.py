@@ -1,0 +1,131 @@
+"""A server that is killed in the middle of runs, and one that is told to end: real processes, real signals."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from service_support import Numbered, events_of, settled
+
+GATES = '''
+import asyncio
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def mark(name: str) -> str:
+    """Leave a mark."""
+    with (HERE / "marks").open("a") as file:
+        file.write(name + "\\n")
+    return name
+
+
+async def wait() -> str:
+    """Wait for a person to make a file."""
+    mark("wait")
+    while not (HERE / "open").exists():
+        await asyncio.sleep(0.02)
+    return "open"
+'''
+SLOW = """
+version: 1
+name: slow
+tools:
+  mark: {ref: "gates:mark"}
+  wait: {ref: "gates:wait"}
+nodes:
+  a: {tool: mark, with: {name: a}}
+  b: {tool: mark, with: {name: b}, needs: [a]}
+  gate: {tool: wait, needs: [b]}
+  c: {tool: mark, with: {name: c}, needs: [gate]}
+output: "${nodes.c.output}"
+"""
+
+
+def marks(folder: Path) -> list[str]:
+    file = folder / "marks"
+    return file.read_text().split() if file.exists() else []
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def serving(folder: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    (folder / "gates.py").write_text(GATES)
+    (folder / "slow.yaml").write_text(SLOW)
+    args = ("-P", "-m", "planloom", "serve", "slow.yaml", "--port", str(port), "--journal", "j.db", "--drain", "0.2")
+    process = await asyncio.create_subprocess_exec(sys.executable, *args, cwd=folder, env=dict(os.environ))
+    try:
+        async with httpx.AsyncClient() as http:
+            while True:
+                try:
+                    await http.get(f"http://127.0.0.1:{port}/healthz")
+                    break
+                except httpx.TransportError:
+                    assert process.returncode is None
+                    await asyncio.sleep(0.05)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def follow_to_the_cut(http: httpx.AsyncClient, run_id: str, seen: list[Numbered]) -> None:
+    """Follow as a browser does: what came before the connection broke is kept."""
+    after = seen[-1][0] if seen else 0
+    try:
+        async with http.stream("GET", f"/runs/{run_id}/events", headers={"Last-Event-ID": str(after)}) as response:
+            number = 0
+            async for line in response.aiter_lines():
+                name, _, value = line.partition(": ")
+                number = int(value) if name == "id" else number
+                if name == "data":
+                    seen.append((number, httpx.Response(200, text=value).json()))
+    except httpx.TransportError:
+        pass
+
+
+async def cut_off_and_go_on(folder: Path, stop: signal.Signals) -> list[Numbered]:
+    """Stop the server with a signal while a run is in its middle, start it again, and return what a client saw."""
+    port, seen = free_port(), list[Numbered]()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", timeout=20) as http:
+        async with serving(folder, port) as process, asyncio.TaskGroup() as group:
+            run_id = (await http.post("/runs", json={"workflow": "slow"})).json()["run_id"]
+            group.create_task(follow_to_the_cut(http, run_id, seen))
+            while "wait" not in marks(folder) or not any(event.get("node_id") == "gate" for _, event in seen):
+                await asyncio.sleep(0.02)
+            process.send_signal(stop)
+            await process.wait()
+        before = len(seen)
+        async with serving(folder, port):
+            (folder / "open").touch()
+            await follow_to_the_cut(http, run_id, seen)
+            record = await settled(http, run_id)
+            assert (record["status"], record["output"]) == ("done", "c")
+            assert await events_of(http, run_id) == seen
+        assert before < len(seen)
+    return seen
+
+
+async def test_runs_go_on_after_a_kill_and_a_client_sees_each_event_once(tmp_path: Path) -> None:
+    seen = await cut_off_and_go_on(tmp_path, signal.SIGKILL)
+    assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
+    assert [event["type"] for _, event in seen].count("RunResumed") == 1
+    assert sorted(marks(tmp_path)) == ["a", "b", "c", "wait", "wait"]  # only what was in the middle ran again
+
+
+async def test_a_server_that_is_told_to_end_ends_streams_and_its_runs_go_on_in_the_next(tmp_path: Path) -> None:
+    seen = await cut_off_and_go_on(tmp_path, signal.SIGTERM)
+    assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
+    assert sorted(marks(tmp_path)) == ["a", "b", "c", "wait", "wait"]
