@@ -44,6 +44,8 @@ class Assignment:
     max_nodes: int
     instructions: str
     """House rules."""
+    offers: Sequence[JsonObject] = ()
+    """Plans that worked for similar tasks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +228,13 @@ def _brief(assignment: Assignment) -> str:
         + section("Bounds", f"At most {assignment.max_nodes} nodes.")
         + section("House rules", assignment.instructions)
         + section("Purpose", assignment.description)
+        + section("Plans of similar tasks", _offers(assignment))
         + section("Inputs of the task", block(inputs))
     ).strip()
+
+
+def _offers(assignment: Assignment) -> str:
+    return f"{prompt('reuse')}\n\n{block([*assignment.offers])}" if assignment.offers else ""
 
 
 def _as_object(value: Json) -> JsonObject:
@@ -256,11 +263,19 @@ def read_node(value: JsonObject) -> Node:
     return checked.spec.to_node(node_id)
 
 
+def read_plan(value: JsonObject, text: str = "") -> Draft:
+    """Read a plan as a planner writes one.
+
+    Raises:
+        PlanError: A node does not fit the form.
+    """
+    return Draft(nodes=_read_nodes(value.get("nodes")), output=value.get("output"), text=text)
+
+
 def read_draft(reply: Reply) -> Draft:
     """Read a whole plan out of a reply; what cannot be read becomes findings."""
     try:
-        value = _read_object(reply)
-        return Draft(nodes=_read_nodes(value.get("nodes")), output=value.get("output"), text=reply.text)
+        return read_plan(_read_object(reply), reply.text)
     except PlanError as exc:
         return Draft(nodes={}, output=None, text=reply.text, findings=exc.findings)
 

@@ -16,12 +16,12 @@ from planloom.core.expr import inputs_in
 from planloom.core.json import Json, JsonObject, canonical
 from planloom.core.parametric import Left, Parametric, Turned, literals, named, sources_of, stands_in
 from planloom.core.plan import Node, NodeId, Plan
-from planloom.core.refs import find_refs
+from planloom.core.refs import as_text, find_refs
 from planloom.core.view import RunView
 
 _COPIED = ("models", "ladder", "tools")
 _BEHIND = ("route", "budget", "ask", "flows", "max_parallel")
-_TASK_CHARS = 4000
+_LARGEST_ASKED = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +42,11 @@ class Promotion:
         return lines + [f"input dropped: {name}: nothing in the plan reads it" for name in self.dropped]
 
 
-def task_of(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
-    """Return what a run is asked: its text inputs that are the user's own words."""
+def _asked(workflow: Workflow, trusted: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what the run was asked; values too large to find anything by are left out."""
     if workflow.spec.promoted is not None:
-        return workflow.spec.promoted.task
-    texts = _texts(workflow, inputs)
-    return "\n".join(text if name == "task" else f"{name}: {text}" for name, text in texts.items())[:_TASK_CHARS]
+        return dict(workflow.spec.promoted.asked)
+    return {name: value for name, value in trusted.items() if len(as_text(value)) <= _LARGEST_ASKED}
 
 
 def promote_plan(
@@ -82,7 +81,7 @@ def promote_plan(
         view=view,
         workflow=workflow,
         name=name,
-        task=task_of(workflow, view.inputs),
+        asked=_asked(workflow, trusted),
         pins=pins,
         folder=folder,
         nodes=nodes,

@@ -19,6 +19,7 @@ from planloom.core.view import RunView
 
 _BEFORE = ("models", "ladder", "tools")
 _BEHIND = ("route", "budget", "ask", "flows", "max_parallel")
+_OF_PLANNING = ("reuse", "reuse_exact")
 _KINDS: Mapping[type, str] = {str: "string", int: "integer", float: "number", list: "array"}
 
 
@@ -39,7 +40,8 @@ class PromotedFile:
     workflow: Workflow
     """What the run was a run of."""
     name: str
-    task: str
+    asked: Mapping[str, Json]
+    """The inputs of the run."""
     pins: Mapping[str, PinSpec]
     folder: Path
     """Where the file is to stand."""
@@ -87,7 +89,8 @@ class PromotedFile:
         yield "\n"
 
     def _description(self, written: JsonObject) -> str:
-        task = self.task
+        texts = ((name, value) for name, value in self.asked.items() if isinstance(value, str))
+        task = "\n".join(text if name == "task" else f"{name}: {text}" for name, text in texts)
         for name, value in self.new.items():
             for text in [as_text(item) for item in (value if isinstance(value, list) else [value])]:
                 task = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", f"{{{name}}}", task)
@@ -99,7 +102,7 @@ class PromotedFile:
     def _promoted(self) -> JsonObject:
         spec = PromotedSpec(
             run=self.view.run_id,
-            task=self.task.replace("${", "$${"),
+            asked={name: _literal(value) for name, value in self.asked.items()},
             rehearsal=self.view.rehearsal,
             by_planner=tuple(map(str, self.by_planner)),
         )
@@ -118,7 +121,8 @@ class PromotedFile:
         yield "\n# Nobody plans. The planner is asked only to mend the plan behind a failure, as `route` allows.\n"
         yield as_yaml({"plan": "static"})
         if rung is not None:
-            yield as_yaml({"planner": {**(planner if isinstance(planner, dict) else {}), "model": rung}})
+            kept = {k: v for k, v in planner.items() if k not in _OF_PLANNING} if isinstance(planner, dict) else {}
+            yield as_yaml({"planner": {**kept, "model": rung}})
 
     def _node(self, node: Node, written: JsonObject) -> Iterator[str]:
         own, data = written.get("nodes"), node_json(node)
@@ -158,4 +162,6 @@ def _literal(value: Json) -> Json:
     """Return a value so that reading the file leaves it as it is: `${` in it names nothing."""
     if isinstance(value, str):
         return value.replace("${", "$${")
+    if isinstance(value, dict):
+        return {key: _literal(item) for key, item in value.items()}
     return [_literal(item) for item in value] if isinstance(value, list) else value

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from planloom.configs.nodes import Part
 
@@ -25,8 +25,8 @@ class PromotedSpec(Part):
 
     run: str = Field(min_length=1)
     """The run whose plan this is."""
-    task: str = ""
-    """What that run was asked, to find this workflow by."""
+    asked: dict[str, JsonValue] = Field(default={})
+    """The inputs of that run, to find this workflow by."""
     rehearsal: bool = False
     """A script answered in place of models in that run."""
     by_planner: tuple[str, ...] = ()

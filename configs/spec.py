@@ -234,6 +234,10 @@ class PlannerSpec(Spec):
     """What a human must approve: nothing, each node with `effect: write`, or the whole plan as well."""
     instructions: str = ""
     """Added to the planner's prompt: house rules, domain knowledge."""
+    reuse: str | None = None
+    """Folder of promoted workflows, relative to this file: plans of similar tasks are offered to the planner."""
+    reuse_exact: bool = False
+    """A run with the same inputs, but for those that a promoted plan reads, takes that plan and asks no planner."""
 
 
 class VoteSpec(Spec):

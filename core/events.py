@@ -18,7 +18,7 @@ from planloom.core.pins import PinnedServer
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 
 Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled"]
-PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit"]
+PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit", "reuse"]
 Action: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop"]
 
 
@@ -62,6 +62,8 @@ class PlanRequested(Event):
     purpose: PlanPurpose
     rung: str
     failed: tuple[NodeId, ...] = ()
+    offered: tuple[str, ...] = ()
+    """Promoted workflows whose plans it was shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,12 @@
 """Where plans come from while a run goes on: the workflow, the planner's stream, repairs and replans."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from planloom.agents.planner import Assignment, Draft, Trouble, make_plan, repair_plan, replan
+from planloom.agents.planner import Assignment, Draft, Trouble, make_plan, read_plan, repair_plan, replan
 from planloom.configs.nodes import node_json, to_nodes
+from planloom.configs.shelf import Shelved, alike, read_shelf
 from planloom.core import events as ev
 from planloom.core.errors import BudgetExceeded, ModelError, PlanError
 from planloom.core.expr import ExprError
@@ -30,6 +32,8 @@ class Planning:
     """Failed nodes the planner has not been told of yet."""
     replanning: bool = False
     calls: int = 0
+    offers: tuple[Shelved, ...] = ()
+    """Plans of similar tasks, for the planner to adapt."""
     error: str = ""
     """Why there is no plan; ends the run and keeps what is committed."""
 
@@ -58,6 +62,9 @@ class Planning:
     async def write_plan(self) -> None:
         """Have the planner write the plan; nodes are handed on while it still writes."""
         try:
+            if (kept := await self._reused()) is not None:
+                await self.adopt(kept, "reuse")
+                return
             compiled = await self._write_plan()
         except (ModelError, BudgetExceeded, PlanError) as exc:
             self.error = f"no plan: {exc}"
@@ -66,6 +73,22 @@ class Planning:
             return
         await self.adopt(compiled, "plan")
         self._mend_soon()
+
+    async def _reused(self) -> Compiled | None:
+        """Look for promoted plans; return the one that was made for this very job, if it still passes the compiler."""
+        spec = self.run.spec.planner
+        if spec.reuse is None:
+            return None
+        shelf = await asyncio.to_thread(read_shelf, self.run.workflow.base_dir / spec.reuse)
+        trusted = {n: v for n, v in self.run.inputs.items() if n not in self.run.facts.untrusted_inputs}
+        self.offers = tuple(alike(shelf, trusted))
+        for item in self.offers if spec.reuse_exact else ():
+            try:
+                if item.fits(trusted):
+                    return self._compile(read_plan(item.bound(self.run.inputs)))
+            except PlanError as exc:
+                self.run.log.note(ev.PlanRejected(purpose="reuse", findings=exc.findings))
+        return None
 
     async def _write_plan(self) -> Compiled:
         draft = await self._first_draft()
@@ -80,7 +103,7 @@ class Planning:
                 rounds -= 1
                 self.run.log.note(ev.PlanRequested(purpose="repair", rung=self._rung))
                 draft = await repair_plan(
-                    self._assignment(), draft.text, exc.findings, self._model(), attempt=self.calls
+                    self._assignment(self.offers), draft.text, exc.findings, self._model(), attempt=self.calls
                 )
         raise PlanError([Finding(code="bad_json", message="the planner's reply held no plan")])
 
@@ -92,8 +115,9 @@ class Planning:
             BudgetExceeded: A call does not fit the budget.
         """
         left = self.run.rungs[self._rung].retries
+        offered = tuple(item.name for item in self.offers)
         while True:
-            self.run.log.note(ev.PlanRequested(purpose="plan", rung=self._rung))
+            self.run.log.note(ev.PlanRequested(purpose="plan", rung=self._rung, offered=offered))
             try:
                 return await self._streamed()
             except ModelError as exc:
@@ -103,7 +127,7 @@ class Planning:
 
     async def _streamed(self) -> Draft | None:
         draft: Draft | None = None
-        async for piece in make_plan(self._assignment(), self._model()):
+        async for piece in make_plan(self._assignment(self.offers), self._model()):
             if isinstance(piece, Draft):
                 draft = piece
             else:
@@ -225,7 +249,7 @@ class Planning:
         self.calls += 1
         return Meter(self.run.rungs[self._rung], self.run.ledger, self.run.log, node_id=None, attempt=self.calls)
 
-    def _assignment(self) -> Assignment:
+    def _assignment(self, offers: Sequence[Shelved] = ()) -> Assignment:
         spec = self.run.spec
         return Assignment(
             inputs={
@@ -239,4 +263,5 @@ class Planning:
             tools=self.run.toolbox.catalogue(),
             max_nodes=spec.planner.max_nodes,
             instructions=spec.planner.instructions,
+            offers=[item.as_offer() for item in offers],
         )

@@ -128,7 +128,7 @@ async def test_literals_are_turned_where_they_equal_an_input_and_else_named_as_l
     assert (loaded.inputs["year"].type, loaded.inputs["unit"].default) == ("integer", "celsius")
     assert loaded.nodes["read"].with_["digits"] == 1
     assert loaded.promoted is not None
-    assert loaded.promoted.task == "How warm was it, in celsius?\ncity: Bergen"
+    assert loaded.promoted.asked == ASKED
 
 
 async def test_a_node_that_fails_still_reaches_the_planner(desk: Desk) -> None:
@@ -253,3 +253,28 @@ def test_a_rehearsal_is_promoted_from_the_command_line_and_the_file_says_so(
     assert call("run", "kept/facts.yaml", "--rehearsal", "s.yaml", "--json") == 0
     assert "Bergen is wet" in capsys.readouterr().out
     assert call("promote", "nothing") == 2
+
+
+async def test_a_plan_of_a_similar_task_is_offered_to_the_planner_and_one_of_another_is_not(desk: Desk) -> None:
+    await desk.promote((await desk.run(flow(desk.folder), ASKED)).run_id)
+    reusing = flow(desk.folder, FLOW.replace("max_nodes: 8", "reuse: ."))
+    like = await desk.run(reusing, {**ASKED, "task": "How warm was it there, in celsius?", "city": "Oslo"})
+    assert like.status == "done", like.error
+    asked = [str(request["body"]) for request in desk.server.requests if request["role"] == "planner"]
+    assert "Plans of similar tasks" not in asked[0]
+    assert "Say how warm ${inputs.city} was in ${inputs.year}" in asked[1]
+    await desk.run(reusing, {"task": "Translate this poem", "city": "Paris", "year": 1})
+    assert "Plans of similar tasks" not in str(desk.server.requests[-2]["body"])
+
+
+async def test_the_planner_is_not_asked_for_the_same_job_when_the_user_says_so(desk: Desk) -> None:
+    path = await desk.promote((await desk.run(flow(desk.folder), ASKED)).run_id)
+    exact = flow(desk.folder, FLOW.replace("max_nodes: 8", "reuse: ., reuse_exact: true"))
+    same = await desk.run(exact, {**ASKED, "city": "Oslo"})
+    assert same.output == {"city": "Oslo", "text": "About Oslo: In Oslo it was 7.9 degrees."}, same.error
+    assert len(desk.server.nodes("planner")) == 1
+    await desk.run(exact, {**ASKED, "task": "How warm was it, in fahrenheit?"})
+    assert len(desk.server.nodes("planner")) == 2
+    path.write_text(path.read_text().replace("tool: station", "tool: no_such_tool"))
+    await desk.run(exact, ASKED)
+    assert len(desk.server.nodes("planner")) == 3
