@@ -46,6 +46,10 @@ class Assignment:
     """House rules."""
     offers: Sequence[JsonObject] = ()
     """Plans that worked for similar tasks."""
+    memory: bool = False
+    """Whether nodes may recall and remember."""
+    remembered: str = ""
+    """What earlier runs remembered, as a section of the prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,8 +232,10 @@ def _brief(assignment: Assignment) -> str:
         + section("Bounds", f"At most {assignment.max_nodes} nodes.")
         + section("House rules", assignment.instructions)
         + section("Purpose", assignment.description)
+        + section("Memory", prompt("memory") if assignment.memory else "")
         + section("Plans of similar tasks", _offers(assignment))
         + section("Inputs of the task", block(inputs))
+        + assignment.remembered
     ).strip()
 
 

@@ -49,6 +49,8 @@ class Task:
     max_calls: int = 12
     may_ask: bool = False
     """Whether a person is there to answer a question."""
+    remembered: str = ""
+    """What earlier runs remembered, as a section of the prompt."""
     notes: tuple[tuple[str, str], ...] = ()
     """What people said to this work: why it waited, and the answer."""
 
@@ -114,6 +116,7 @@ def _brief(task: Task) -> str:
         section("Goal", task.goal)
         + section("Inputs", inputs)
         + section("Form of the result", form)
+        + task.remembered
         + section("Earlier attempt", earlier)
         + section("Said by a person", said)
     ).strip()

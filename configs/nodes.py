@@ -157,6 +157,11 @@ class NodeSpec(Part):
     """US dollars for all attempts of this node."""
     approve: bool = False
     """Hold the node until a human has approved it."""
+    recall: bool | Annotated[int, Field(ge=1, le=50)] = False
+    """Show the worker what earlier runs remembered and fits its goal and inputs: so many entries at most, or `true` for
+    as many as `memory` says."""
+    remember: str = Field(default="", max_length=1000)
+    """Subject under which later runs can recall the output, such as `price of ${inputs.sku}`; see `memory`."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "NodeSpec":
@@ -193,6 +198,8 @@ class NodeSpec(Part):
             timeout_s=self.timeout,
             max_cost_usd=self.budget_usd,
             approve=self.approve,
+            recall=self.recall,
+            remember=self.remember,
         )
 
 
@@ -233,6 +240,8 @@ def node_json(node: Node) -> JsonObject:
         "max_calls": node.max_calls if node.max_calls != 12 else None,
         "budget_usd": node.max_cost_usd,
         "approve": node.approve or None,
+        "recall": node.recall or None,
+        "remember": node.remember,
     }
     empty: tuple[Json, ...] = (None, "", [], {})
     return {

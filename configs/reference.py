@@ -7,13 +7,14 @@ from typing import get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from planloom.configs import nodes, spec
+from planloom.configs import memory, nodes, spec
 from planloom.configs.phrases import choices, expected, members, split, written
 from planloom.configs.units import Words
 
 _BLOCK = re.compile(r"(<!-- keys: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _HEAD = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
 _LISTS = (tuple, list)
+_ALL = {**vars(spec), **vars(nodes), **vars(memory)}
 
 
 def fill(page: str) -> str:
@@ -27,11 +28,11 @@ def fill(page: str) -> str:
 
 def models() -> list[str]:
     """Return the names of all models a workflow is made of."""
-    return sorted(name for name in {**vars(spec), **vars(nodes)} if name.endswith("Spec") and name != "Spec")
+    return sorted(name for name in _ALL if name.endswith("Spec") and name != "Spec")
 
 
 def _model(name: str) -> type[BaseModel]:
-    found: object = {**vars(spec), **vars(nodes)}[name]
+    found: object = _ALL[name]
     if isinstance(found, type) and issubclass(found, BaseModel):
         return found
     raise KeyError(name)

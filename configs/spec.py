@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from planloom.configs.memory import MemorySpec
 from planloom.configs.nodes import ID_PATTERN, FunctionRef, NodeSpec
 from planloom.configs.promotion import PinSpec, PromotedSpec
 from planloom.configs.units import Count, PerMinute, Seconds, Words
@@ -364,6 +365,8 @@ class WorkflowSpec(Spec):
     """Caps."""
     ask: AskSpec = AskSpec()
     """When a human does not answer."""
+    memory: MemorySpec | None = None
+    """What is kept for later runs; left out, nothing is kept and nothing recalled."""
     flows: Literal["hold", "refuse", "allow"] = "hold"
     """When an untrusted value would fill a `control` parameter and nobody granted it: wait for a human, tell the worker
     no, or let it through."""

@@ -39,6 +39,8 @@ class RunStarted(Event):
     base_dir: str
     inputs: JsonObject
     rehearsal: bool
+    tenant: str = ""
+    """Whose run it is: memories never cross from one tenant to another."""
     script: str = ""
     """Rehearsal script that answered in place of all models, for a resume."""
     base_url: str = ""
@@ -223,6 +225,35 @@ class NodeCommitted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled(Event):
+    """A worker, or the planner where no node is named, was given what earlier runs remembered."""
+
+    node_id: NodeId | None
+    input_digest: str
+    entries: tuple[str, ...]
+    """Ids of the memories, best first."""
+    tokens: int
+    text: str
+    """As it stands in the prompt, also in those of later attempts."""
+    untrusted: bool
+    """Whether any of them may hold text of others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered(Event):
+    """A node's output was kept for later runs."""
+
+    node_id: NodeId
+    input_digest: str
+    entry: str
+    """Id of the memory."""
+    subject: str
+    kept: bool
+    """False when a newer one on the same subject was there."""
+    untrusted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFailed(Event):
     """A node has failed for good under this plan version."""
 
@@ -309,6 +340,8 @@ AnyEvent: TypeAlias = (
     | AttemptEnded
     | Decided
     | NodeCommitted
+    | Recalled
+    | Remembered
     | NodeFailed
     | NodeSkipped
     | NodeHeld

@@ -65,6 +65,10 @@ class Node:
     max_cost_usd: float | None = None
     approve: bool = False
     """Hold the node until a human has approved it."""
+    recall: int | bool = False
+    """Remembered entries that its worker is shown at most; true for as many as the workflow says."""
+    remember: str = ""
+    """Subject under which later runs can recall the output, with `${...}` references; empty keeps nothing."""
 
     @property
     def digest(self) -> str:

@@ -24,6 +24,7 @@ class RunView:
         self.base_dir = ""
         self.inputs: JsonObject = {}
         self.rehearsal = False
+        self.tenant = ""
         self.script = ""
         self.base_url = ""
         self.pins: Mapping[str, PinnedServer] = {}
@@ -47,6 +48,12 @@ class RunView:
         """Calls that were reserved and never settled: after a crash they count at their worst case."""
         self.committed: dict[tuple[NodeId, str], ev.NodeCommitted] = {}
         """Commits by node and input digest: work that is never done again."""
+        self.recalled: dict[tuple[NodeId | None, str], str] = {}
+        """What nodes and the planner were shown of earlier runs, by node and input digest."""
+        self.recalled_untrusted = False
+        """Whether anything that was recalled may hold text of others."""
+        self.remembered: set[tuple[NodeId, str]] = set()
+        """Work whose output is kept for later runs."""
         self.pending: dict[NodeId | None, PendingApproval] = {}
         self.approvals: dict[tuple[NodeId | None, str], ev.ApprovalGiven] = {}
         """Answers by node and the digest that was shown."""
@@ -114,7 +121,7 @@ class RunView:
         self.run_id, self.name, self.inputs = event.run_id, event.name, event.inputs
         self.workflow, self.base_dir, self.rehearsal = event.workflow, event.base_dir, event.rehearsal
         self.script, self.base_url, self.pins = event.script, event.base_url, event.pins
-        self.started_at = event.at
+        self.started_at, self.tenant = event.at, event.tenant
 
     @_fold.register
     def _(self, event: ev.RunResumed) -> None:
@@ -245,6 +252,15 @@ class RunView:
         view.input_digest, view.reused = event.input_digest, event.reused
         view.started_at = view.started_at or event.at
         self.committed[event.node_id, event.input_digest] = event
+
+    @_fold.register
+    def _(self, event: ev.Recalled) -> None:
+        self.recalled[event.node_id, event.input_digest] = event.text
+        self.recalled_untrusted = self.recalled_untrusted or event.untrusted
+
+    @_fold.register
+    def _(self, event: ev.Remembered) -> None:
+        self.remembered.add((event.node_id, event.input_digest))
 
     @_fold.register
     def _(self, event: ev.NodeFailed) -> None:

@@ -34,6 +34,10 @@ class Job:
     input_digest: str
     work: str
     """Identity of the work for what it writes: the same on every retry, resume and replan of it."""
+    subject: str = ""
+    """What `remember` says, filled in."""
+    remembered: str = ""
+    """What its worker is shown of earlier runs."""
 
 
 class Attempts:
@@ -107,6 +111,7 @@ class Attempts:
             rejected=last.output if last else None,
             max_calls=job.node.max_calls,
             may_ask=self._run.spec.route.then == "ask",
+            remembered=job.remembered,
             notes=self._run.view.notes_of(job.node.id),
         )
         return await work(task, self.model(job.node, rung, attempt), tools, repairs=self._run.spec.route.repair)

@@ -70,7 +70,7 @@ def compile_plan(
     findings += _lint_cycle(by_id, deps)
     if fatal := [finding for finding in findings if finding.fatal]:
         raise PlanError(fatal)
-    labels = Labels(by_id, facts.tools, facts.untrusted_inputs)
+    labels = Labels(by_id, facts.tools, facts.untrusted_inputs, untrusted_memory=facts.untrusted_memory)
     granting = by_id.keys() - facts.by_planner if facts.by_hand else frozenset[NodeId]()
     told = flow_findings(by_id.values(), labels, facts.tools, granting=granting)
     warnings = [*findings, *_lint_unread(by_id, deps, output), *told]

@@ -15,6 +15,7 @@ from planloom.graphs.taint import Labels
 from planloom.models.gateway import Rung
 from planloom.state.ledger import Amount, Caps, Ledger
 from planloom.state.log import RunLog
+from planloom.state.memories import Memories
 from planloom.tools.base import Tool
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.toolbox import Toolbox
@@ -76,6 +77,8 @@ class Run:
     facts: Facts
     load: Callable[[str], Callable[..., object]]
     """Finds the Python function a `ref` check names."""
+    memories: Memories | None = None
+    """What earlier runs remembered; `None` where the workflow has no memory."""
     known_labels: dict[int, Labels] = field(default_factory=dict[int, Labels])
     """Labels by plan version, worked out once."""
 
@@ -107,12 +110,16 @@ class Run:
     @property
     def labels(self) -> Labels:
         """What is untrusted in the plan in force, or in what is known of it while it is being written."""
-        plan, facts = self.view.plan, self.facts
+        plan = self.view.plan
         if plan is None:
-            return Labels(self.view.provisional, facts.tools, facts.untrusted_inputs)
+            return self._labels_of(self.view.provisional)
         if plan.version not in self.known_labels:
-            self.known_labels[plan.version] = Labels(plan.nodes, facts.tools, facts.untrusted_inputs)
+            self.known_labels[plan.version] = self._labels_of(plan.nodes)
         return self.known_labels[plan.version]
+
+    def _labels_of(self, nodes: Mapping[NodeId, Node]) -> Labels:
+        facts = self.facts
+        return Labels(nodes, facts.tools, facts.untrusted_inputs, untrusted_memory=facts.untrusted_memory)
 
     def written_by_hand(self, node: Node) -> bool:
         """Whether a person wrote this very node, and with it the references in its arguments."""
@@ -187,4 +194,6 @@ def facts_of(workflow: Workflow, toolbox: Toolbox, *, by_hand: bool) -> Facts:
         by_planner=frozenset(map(NodeId, spec.promoted.by_planner if spec.promoted else ())),
         untrusted_inputs=frozenset(name for name, given in spec.inputs.items() if given.trust == "untrusted"),
         hold_writes=spec.planner.approve != "never",
+        memory=spec.memory is not None,
+        untrusted_memory=spec.memory is not None and spec.memory.untrusted == "workers",
     )

@@ -19,6 +19,7 @@ from planloom.graphs.calls import verify_effects
 from planloom.graphs.context import Outputs, Run
 from planloom.graphs.lint import dependencies
 from planloom.graphs.progress import Progress, take_up
+from planloom.graphs.recall import recall_for_worker, remember
 from planloom.graphs.route import Situation, route
 from planloom.graphs.schedule import Settled
 
@@ -146,7 +147,14 @@ class Driver:
         input_digest = digest([node.digest, values, goal, fixed, local])
         work = digest([self._run.log.run_id, node.id, values, local])
         return Job(
-            node=node, goal=goal, values=values, grants=grants, local=local, input_digest=input_digest, work=work
+            node=node,
+            goal=goal,
+            values=values,
+            grants=grants,
+            local=local,
+            input_digest=input_digest,
+            subject=as_text(resolve(node.remember, scope)),
+            work=work,
         )
 
     async def _map(self, node: Node, scope: Scope) -> Settled:
@@ -205,7 +213,9 @@ class Driver:
         if done is not None:
             if self._run.view.nodes[node.id].state != "done":
                 await self._commit(node, job.input_digest, done.output, attempt=done.attempt, reused=True)
+            await remember(self._run, job, done.output)
             return Settled.DONE
+        job = replace(job, remembered=await recall_for_worker(self._run, job))
         await verify_effects(self._run, node.id)
         progress = take_up(node, job.input_digest, self._run)
         if progress.undecided and progress.last is not None:
@@ -216,6 +226,7 @@ class Driver:
             outcome = await self._attempt(job, progress)
             if isinstance(outcome, Done):
                 await self._commit(node, job.input_digest, outcome.output, attempt=progress.attempt)
+                await remember(self._run, job, outcome.output)
                 return Settled.DONE
             progress.failed(outcome)
             await verify_effects(self._run, node.id)

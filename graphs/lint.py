@@ -39,6 +39,10 @@ class Facts:
     untrusted_inputs: frozenset[str] = frozenset()
     hold_writes: bool = False
     """Nodes with a `write` effect wait for approval."""
+    memory: bool = False
+    """Whether the workflow keeps memories."""
+    untrusted_memory: bool = False
+    """What nodes recall may hold text of others."""
 
 
 def references(node: Node) -> Iterator[tuple[str, Ref]]:
@@ -52,6 +56,7 @@ def references(node: Node) -> Iterator[tuple[str, Ref]]:
     yield from find_refs(node.map, "map")
     for index, grant in enumerate(node.tools):
         yield from find_refs(dict(grant.args), f"tools[{index}].args")
+    yield from find_refs(node.remember, "remember")
 
 
 def dependencies(node: Node) -> frozenset[NodeId]:
@@ -90,6 +95,7 @@ def lint_node(node: Node, facts: Facts) -> list[Finding]:
         *_lint_tools(node, facts),
         *_lint_checks(node, facts),
         *_lint_shape(node, facts),
+        *_lint_memory(node, facts),
         *_lint_model(node, facts),
         *_lint_rest(node),
     ]
@@ -264,6 +270,14 @@ def _lint_shape(node: Node, facts: Facts) -> Iterator[Finding]:
         yield _finding(node, "bad_expression", "code", "expected Python, found nothing")
     if node.id == "plan":
         yield _finding(node, "bad_node", "", "`plan` means the plan as a whole where answers are given; use another id")
+
+
+def _lint_memory(node: Node, facts: Facts) -> Iterator[Finding]:
+    for field, used in ("recall", node.recall), ("remember", node.remember):
+        if used and not facts.memory:
+            yield _finding(node, "bad_node", field, f"`{field}` needs a `memory`; the workflow has none")
+    if node.recall and node.kind != "worker":
+        yield _finding(node, "bad_node", "recall", "only a model can be shown what is recalled; this node asks none")
 
 
 def _lint_model(node: Node, facts: Facts) -> Iterator[Finding]:

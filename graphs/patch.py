@@ -46,7 +46,12 @@ def guard(patch: PlanPatch, bounds: Bounds) -> PlanPatch:
 
     Once untrusted text was read, a node that may do more than those it mends waits for an approval too.
     """
-    labels = Labels(bounds.plan.nodes, bounds.facts.tools, bounds.facts.untrusted_inputs)
+    labels = Labels(
+        bounds.plan.nodes,
+        bounds.facts.tools,
+        bounds.facts.untrusted_inputs,
+        untrusted_memory=bounds.facts.untrusted_memory,
+    )
     tainted = any(labels.output(node_id) for node_id in bounds.failed)
     deps = {node.id: dependencies(node) for node in bounds.plan.nodes.values()}
     mended = [bounds.plan.nodes[node_id] for node_id in cone(bounds.failed, deps) if node_id in bounds.plan.nodes]

@@ -18,6 +18,7 @@ from planloom.graphs.context import Run
 from planloom.graphs.lint import dependencies, lint_node
 from planloom.graphs.meter import Meter
 from planloom.graphs.patch import Bounds, apply_patch, cone, guard, lint_patch
+from planloom.graphs.recall import recall_for_planner
 from planloom.graphs.schedule import Scheduler
 from planloom.graphs.taint import closed_failure, closed_value
 
@@ -34,6 +35,8 @@ class Planning:
     calls: int = 0
     offers: tuple[Shelved, ...] = ()
     """Plans of similar tasks, for the planner to adapt."""
+    remembered: str = ""
+    """What the planner is shown of earlier runs."""
     error: str = ""
     """Why there is no plan; ends the run and keeps what is committed."""
 
@@ -91,6 +94,7 @@ class Planning:
         return None
 
     async def _write_plan(self) -> Compiled:
+        self.remembered = await recall_for_planner(self.run)
         draft = await self._first_draft()
         rounds = self.run.spec.planner.repairs
         while draft is not None:
@@ -199,6 +203,7 @@ class Planning:
             ModelError: The planner's model gave no usable reply.
             BudgetExceeded: A call does not fit the budget.
         """
+        self.remembered = await recall_for_planner(self.run)
         findings: Sequence[Finding] = ()
         by_hand = {**to_nodes(self.run.spec.nodes), **self.run.view.edited}
         bounds = Bounds(plan=plan, failed=frozenset(failures), by_hand=by_hand, facts=self.run.facts)
@@ -264,4 +269,6 @@ class Planning:
             max_nodes=spec.planner.max_nodes,
             instructions=spec.planner.instructions,
             offers=[item.as_offer() for item in offers],
+            memory=spec.memory is not None,
+            remembered=self.remembered,
         )

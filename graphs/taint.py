@@ -19,6 +19,7 @@ from planloom.tools.base import Tool
 
 Label: TypeAlias = frozenset[str]
 TRUSTED: Label = frozenset()
+MEMORY: Label = frozenset({"memory"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +47,18 @@ class Labels:
         nodes: The plan's nodes.
         tools: Operations by every name a grant may use.
         untrusted_inputs: Inputs of the run that are not the user's own words.
+        untrusted_memory: What nodes recall may hold text of others.
     """
 
     def __init__(
-        self, nodes: Mapping[NodeId, Node], tools: Mapping[str, tuple[Tool, ...]], untrusted_inputs: frozenset[str]
+        self,
+        nodes: Mapping[NodeId, Node],
+        tools: Mapping[str, tuple[Tool, ...]],
+        untrusted_inputs: frozenset[str],
+        *,
+        untrusted_memory: bool = True,
     ) -> None:
+        self._memory = MEMORY if untrusted_memory else TRUSTED
         self._nodes, self._tools, self._inputs = nodes, tools, untrusted_inputs
         self._known: dict[NodeId, Label] = {}
         self._chosen: dict[NodeId, Label] = {}
@@ -87,7 +95,8 @@ class Labels:
     def _read(self, node: Node) -> Label:
         given = self._value(_given(node), node)
         whole = node.code is not None and "inputs" in node.code
-        return given | (frozenset(f"inputs.{name}" for name in self._inputs) if whole else TRUSTED)
+        recalled = self._memory if node.recall else TRUSTED
+        return given | recalled | (frozenset(f"inputs.{name}" for name in self._inputs) if whole else TRUSTED)
 
     def value(self, template: Json, node: Node) -> Label:
         """Return the label of a template in a node."""
@@ -148,7 +157,7 @@ class Labels:
 
 def _given(node: Node) -> Json:
     """Return everything in a node that may refer to others."""
-    return [dict(node.inputs), node.goal, node.map, [dict(grant.args) for grant in node.tools]]
+    return [dict(node.inputs), node.goal, node.map, [dict(grant.args) for grant in node.tools], node.remember]
 
 
 def _needs(template: Json) -> list[NodeId]:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import cast
 
+from planloom.configs.spec import WorkflowSpec
 from planloom.core import events as ev
 from planloom.core.plan import RunId
 from planloom.graphs.context import Run, Slots
@@ -19,6 +20,7 @@ from planloom.state.inbox import Inbox
 from planloom.state.journal import Journal, JournalError
 from planloom.state.ledger import Caps, Ledger
 from planloom.state.log import RunLog
+from planloom.state.memories import Memories
 from planloom.tools.functions import load_function
 from planloom.tools.sandbox import Sandbox
 
@@ -89,6 +91,7 @@ async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
             slots=Slots(spec.max_parallel, shared.process),
             facts=parts.facts,
             load=lambda ref: load_function(ref, workflow.base_dir),
+            memories=_memories(shared.journal, spec, log.view.tenant),
         )
         walk = Walk(run, Planning(run))
         handle.walks(walk)
@@ -98,6 +101,10 @@ async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
                 await walk_run(shared.shell, walk)
             finally:
                 listening.cancel()
+
+
+def _memories(journal: Journal, spec: WorkflowSpec, tenant: str) -> Memories | None:
+    return None if spec.memory is None else Memories(journal, spec.memory.scope or spec.name, tenant)
 
 
 def _first(error: BaseException) -> Exception:

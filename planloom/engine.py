@@ -36,6 +36,7 @@ from planloom.state.inbox import Inbox
 from planloom.state.journal import Journal, RunSummary
 from planloom.state.ledger import Ledger
 from planloom.state.log import RunLog
+from planloom.state.memories import Memories
 from planloom.state.retention import MONTH_S, OVER, Ending, Retention
 from planloom.tools.sandbox import Sandbox
 
@@ -178,6 +179,7 @@ class Engine:
         *,
         run_id: RunId | None = None,
         account: Ledger | None = None,
+        tenant: str = "",
     ) -> RunHandle:
         """Start a run and return its handle at once.
 
@@ -186,6 +188,7 @@ class Engine:
             inputs: Values of its inputs by name.
             run_id: An id that no run has had; `None` makes one.
             account: What pays for it beside its own budget, such as that of all runs of a customer.
+            tenant: Whose it is: no memory crosses from one tenant to another.
 
         Raises:
             ConfigError: As `run`.
@@ -205,6 +208,7 @@ class Engine:
             workflow=workflow.to_json(),
             base_dir=str(workflow.base_dir),
             inputs=values,
+            tenant=tenant,
             rehearsal=any(rung.rehearsal for rung in parts.rungs.values()),
             script=wire.script or "",
             base_url=wire.base_url or "",
@@ -323,6 +327,15 @@ class Engine:
             RunError: There is no such run, or it has no such artifact.
         """
         return await Artifacts(self._journal, await self._journal.find(run_id)).fetch(digest)
+
+    def memories(self, scope: str | None = None, *, tenant: str = "") -> Memories:
+        """Return what runs have kept for later ones, to be searched, listed and forgotten.
+
+        Args:
+            scope: A workflow's name or the `scope` of its memory; `None` for all of the tenant's.
+            tenant: Whose they are.
+        """
+        return Memories(self._journal, scope, tenant)
 
     async def gc(
         self,

@@ -12,10 +12,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a database that says so is opened without asking Alembic."""
 
 metadata = MetaData()
@@ -138,3 +139,24 @@ audit = Table(
     Index("audit_by_tenant", "tenant", "at"),
 )
 """Who did what, when; triggers refuse to change or delete a row."""
+
+memories = Table(
+    "memories",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("tenant", String(64), nullable=False),
+    Column("namespace", String(128), nullable=False),
+    Column("id", String(16), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("untrusted", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("used_at", Float, nullable=False),
+    Column("recalls", Integer, nullable=False),
+    UniqueConstraint("tenant", "namespace", "id", name="one_memory"),
+)
+"""What runs keep for later ones. SQLite has an index of its words in `memory_words`, PostgreSQL in a column `words`."""

@@ -185,6 +185,18 @@ def _(event: ev.NodeCommitted) -> dict[str, Json]:
 
 
 @_facts.register
+def _(event: ev.Recalled) -> dict[str, Json]:
+    facts: dict[str, Json] = {"node": event.node_id, "entries": len(event.entries), "tokens": event.tokens}
+    return {**facts, "untrusted": event.untrusted}
+
+
+@_facts.register
+def _(event: ev.Remembered) -> dict[str, Json]:
+    facts: dict[str, Json] = {"node": event.node_id, "entry": event.entry, "subject": event.subject}
+    return {**facts, "kept": event.kept, "untrusted": ",".join(event.untrusted)}
+
+
+@_facts.register
 def _(event: ev.NodeFailed) -> dict[str, Json]:
     return {"node": event.node_id, "failure": event.failed.kind.value, "message": event.failed.message}
 

@@ -67,7 +67,9 @@ async def _begin(visit: Visit, workflow: Workflow, inputs: JsonObject, run: Owne
     held = held_to(workflow, time_s=visit.service.limits.run_s, usd=left_usd)
     await visit.note("run.start", run.run_id, {"workflow": run.workflow})
     try:
-        handle = await visit.runtime.engine.submit(held, inputs, run_id=run.run_id, account=account)
+        handle = await visit.runtime.engine.submit(
+            held, inputs, run_id=run.run_id, account=account, tenant=visit.caller.tenant
+        )
     except ConfigError:
         await visit.runtime.owners.forget(run.run_id)
         raise

@@ -88,6 +88,14 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
         'node-committed node=a attempt=1 output="two lines"',
     ),
     (
+        ev.Recalled(at=1.0, node_id=A, input_digest="d", entries=("m", "n"), tokens=90, text="...", untrusted=True),
+        "recalled node=a entries=2 tokens=90 untrusted=true",
+    ),
+    (
+        ev.Remembered(at=1.0, node_id=A, input_digest="d", entry="m", subject="a b", kept=True, untrusted=("web.get",)),
+        'remembered node=a entry=m subject="a b" kept=true untrusted=web.get',
+    ),
+    (
         ev.NodeFailed(at=1.0, node_id=A, plan_version=1, failed=FAILED),
         'node-failed node=a failure=check message="too long"',
     ),

@@ -46,6 +46,8 @@ NODE = Node(
     timeout_s=1.5,
     max_cost_usd=0.25,
     approve=True,
+    recall=3,
+    remember="what ${inputs.x} is",
 )
 BARE = Node(id=NodeId("b"), kind="tool", tool=ToolName("db.query"))
 CODE = Node(id=NodeId("c"), kind="code", code="1 + 1")
@@ -61,6 +63,7 @@ EVENTS: list[ev.AnyEvent] = [
         base_dir="/x",
         inputs={"x": [1]},
         rehearsal=True,
+        tenant="t",
         script="s.yaml",
         base_url="http://h/v1",
     ),
@@ -93,6 +96,8 @@ EVENTS: list[ev.AnyEvent] = [
     ev.AttemptEnded(node_id=A, attempt=2, seconds=2.0),
     ev.Decided(node_id=A, attempt=1, action="promote", reason="check on mini", rung="big"),
     ev.NodeCommitted(node_id=A, plan_version=2, input_digest="d", output=[{"k": 1e-9}], attempt=2, reused=True),
+    ev.Recalled(node_id=A, input_digest="d", entries=("m",), tokens=9, text="# Remembered", untrusted=True),
+    ev.Remembered(node_id=A, input_digest="d", entry="m", subject="x", kept=True, untrusted=("web.get",)),
     ev.NodeFailed(node_id=A, plan_version=1, failed=FAILED),
     ev.NodeSkipped(node_id=A, plan_version=1, reason="when: false"),
     ev.NodeHeld(node_id=A, reason="write", node_digest="d"),
