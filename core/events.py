@@ -17,7 +17,8 @@ from planloom.core.outcome import Evidence, Failed, Usage
 from planloom.core.pins import PinnedServer
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 
-Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled"]
+Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled", "interrupted"]
+"""How a run stands; `interrupted` is never written down: it is `running`, and no process is at work on it."""
 PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit", "reuse"]
 Action: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop"]
 

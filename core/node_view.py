@@ -77,8 +77,9 @@ class NodeView:
         return bool(self.attempts) and self.attempts[-1].ended_at is None
 
     def interrupt(self, at: float) -> None:
-        """End the attempt that was under way."""
-        self.state = "pending"
+        """End the attempt that was under way; what was settled stays so."""
+        if self.unfinished or self.state == "running":
+            self.state = "pending"
         if self.unfinished:
             final = self.attempts[-1]
             final.ended_at = at

@@ -65,6 +65,21 @@ class RunView:
         for event in events:
             self.apply(event)
 
+    @classmethod
+    def seen(cls, events: Iterable[ev.AnyEvent], *, live: bool) -> "RunView":
+        """Fold a run for people to look at: where no process is at work on it, it stopped with its last event.
+
+        Args:
+            events: All its events.
+            live: Whether a process was at work on it before these events were read.
+        """
+        view = cls(events)
+        if view.status == "running" and not live:
+            view.status, view.ended_at = "interrupted", view._last_at
+            for node in view.nodes.values():
+                node.interrupt(view._last_at)
+        return view
+
     def node(self, node_id: NodeId) -> NodeView:
         """Return the view of a node, new if this is the first word of it."""
         if node_id not in self.nodes:

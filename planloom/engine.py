@@ -303,13 +303,15 @@ class Engine:
         return await self._journal.runs(limit)
 
     async def view(self, run_id: str) -> RunView:
-        """Return a run as its journal tells it.
+        """Return a run as its journal tells it; `interrupted` is one whose process is gone.
 
         Raises:
             RunError: There is no such run.
             JournalError: The journal is damaged.
         """
-        return RunView(await self.history(run_id))
+        found = await self._journal.find(run_id)
+        live = await self._journal.live(found)
+        return RunView.seen(await self._journal.events(found), live=live)
 
     async def history(self, run_id: str) -> list[ev.AnyEvent]:
         """Return all events of a run in order.

@@ -53,7 +53,7 @@ class RunSummary:
     cost_usd: float
     rehearsal: bool
     live: bool
-    """Whether a process is at work on it; one that is `running` and not live was cut off."""
+    """Whether a process is at work on it."""
 
 
 class StoredEvent(NamedTuple):
@@ -182,6 +182,10 @@ class Journal:
     async def summaries(self, run_ids: Sequence[RunId]) -> list[RunSummary]:
         """Return what a list says of these runs, in their order; one that is gone is left out."""
         return await self._call(lambda: self._summaries(run_ids))
+
+    async def live(self, run_id: RunId) -> bool:
+        """Tell whether a process is at work on a run."""
+        return bool(await self._call(lambda: self._live([run_id])))
 
     async def find(self, name: str) -> RunId:
         """Return the run that `name` means: an id, a prefix that only one id has, or `last`.
@@ -315,6 +319,7 @@ class Journal:
             self._lose(run_id)
 
     def _summaries(self, ids: Sequence[RunId]) -> list[RunSummary]:
+        live = self._live(ids)  # before the events: what ends meanwhile has written its end
         first = select(events.c.run_id, events.c.payload).where(events.c.type == "RunStarted")
         started = {str(run_id): str(text) for run_id, text in self._query(first.where(events.c.run_id.in_(ids)))}
         ends = select(events.c.run_id, events.c.type, events.c.payload).where(
@@ -323,7 +328,6 @@ class Journal:
         last = {str(run_id): (str(kind), str(text)) for run_id, kind, text in self._query(ends.order_by(events.c.seq))}
         sums = select(events.c.run_id, func.sum(events.c.cost_usd)).where(events.c.run_id.in_(ids))
         costs = {str(run_id): float(str(usd)) for run_id, usd in self._query(sums.group_by(events.c.run_id))}
-        live = self._live(ids)
         return [
             _summary(i, started[i], last.get(i), cost_usd=costs[i], live=i in live)
             for i in ids
@@ -345,7 +349,9 @@ def _summary(
         raise JournalError(f"run {run_id}: a row is damaged: {exc}") from exc
     if not isinstance(started, ev.RunStarted):
         raise JournalError(f"run {run_id}: its first row is damaged")
-    status: ev.Status = ended.status if isinstance(ended, ev.RunEnded) else "running"
+    status: ev.Status = "running" if live else "interrupted"
+    if isinstance(ended, ev.RunEnded):
+        status = ended.status
     return RunSummary(
         run_id=started.run_id,
         name=started.name,

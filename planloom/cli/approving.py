@@ -7,7 +7,6 @@ from pathlib import Path
 
 import typer
 
-from planloom.cli.records import is_live
 from planloom.cli.words import harmless, pretty
 from planloom.configs.load import read_document
 from planloom.configs.nodes import node_json
@@ -15,7 +14,7 @@ from planloom.configs.write import as_yaml
 from planloom.core.answer import Answer
 from planloom.core.errors import ConfigError, Problem, RunError
 from planloom.core.json import Json, JsonObject
-from planloom.core.plan import Plan
+from planloom.core.plan import Plan, RunId
 from planloom.core.view import RunView
 from planloom.engine import Engine
 
@@ -93,10 +92,11 @@ async def delivered(run_id: str, answers: Mapping[str, Answer], journal: str | N
         RunError: An answer is to nothing that waits.
     """
     async with Engine(journal=journal) as engine:
-        if not await is_live(engine, run_id):
+        run = RunId(run_id)
+        if not await engine.journal.live(run):
             return False
         await engine.answer(run_id, answers)
-        return await is_live(engine, run_id)
+        return await engine.journal.live(run)
 
 
 def print_pending(view: RunView) -> None:

@@ -17,7 +17,6 @@ from planloom.cli.words import (
     ACTION_MARKS,
     COLOURS,
     ICONS,
-    INTERRUPTED,
     STATUS_COLOURS,
     one_line,
     plural,
@@ -54,11 +53,10 @@ def _waits(item: PendingApproval) -> str:
     return f"{item.node_id or 'the plan'} waits for a human: {one_line(item.reason)}"
 
 
-def heading(view: RunView, *, live: bool = True) -> Text:
-    """Name, run id, state, and the badge of a rehearsal; a run that is not `live` was cut off."""
-    status = view.status if live else INTERRUPTED
+def heading(view: RunView) -> Text:
+    """Name, run id, state, and the badge of a rehearsal."""
     line = Text.assemble((view.name or "run", "bold"), " ", (view.run_id, "bright_black"), " ")
-    line.append(status, STATUS_COLOURS[status])
+    line.append(view.status, STATUS_COLOURS[view.status])
     if view.plan and view.plan.version > 1:
         line.append(f" plan v{view.plan.version}", "magenta")
     if view.rehearsal:

@@ -19,14 +19,10 @@ from planloom.cli.lanes import gantt_of
 from planloom.cli.lines import line
 from planloom.cli.live import totals
 from planloom.cli.report import record
-from planloom.cli.words import INTERRUPTED, STATUS_COLOURS, console, one_line, seconds, usd
+from planloom.cli.words import STATUS_COLOURS, console, one_line, seconds, usd
 from planloom.core import events as ev
 from planloom.core.view import RunView
 from planloom.engine import Engine
-from planloom.state.journal import RunSummary
-
-_NEWEST = 10_000
-"""A run that a process is at work on is among this many newest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +31,24 @@ class _Past:
 
     history: list[ev.AnyEvent]
     view: RunView
-    live: bool
-    """Whether a process is at work on it, where it has not ended; else it was cut off."""
 
     @property
     def now(self) -> float:
         """Seconds since the epoch up to which it is shown."""
-        return self.view.ended_at or (time.time() if self.live else self.history[-1].at)
+        return self.view.ended_at or time.time()
 
     def gantt(self) -> Gantt:
         """Lay its time line out."""
-        status = self.view.status if self.live else INTERRUPTED
-        facts = [self.view.run_id, status, totals(self.view, self.now).plain.strip()]
+        facts = [self.view.run_id, self.view.status, totals(self.view, self.now).plain.strip()]
         badge = ["REHEARSAL"] if self.view.rehearsal else []
-        return gantt_of(self.history, self.now, " · ".join([*facts, *badge]), live=self.live)
+        return gantt_of(self.history, self.now, " · ".join([*facts, *badge]), live=self.view.status == "running")
 
 
 async def _read(run_id: str, journal: str | None) -> _Past:
     async with Engine(journal=journal, retention_s=math.inf) as engine:
-        history = await engine.history(run_id)
-        view = RunView(history)
-        return _Past(history, view, view.status != "running" or await is_live(engine, view.run_id))
+        view = await engine.view(run_id)
+        history = await engine.history(view.run_id)
+        return _Past(history, view)
 
 
 async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool) -> None:
@@ -72,12 +65,8 @@ async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool)
     elif as_json:
         typer.echo(json.dumps(view.result().as_json(), ensure_ascii=False))
     else:
-        gantt = past.gantt()
-        if not past.live:
-            for node in view.nodes.values():
-                node.interrupt(past.history[-1].at)
         screen = console()
-        screen.print(record(view, gantt, past.now, screen.width, live=past.live))
+        screen.print(record(view, past.gantt(), past.now, screen.width))
 
 
 async def draw(run_id: str, journal: str | None, *, html: bool) -> str:
@@ -104,11 +93,6 @@ async def artifact(run_id: str, digest: str, journal: str | None, output: Path |
         typer.echo(data, nl=False)
 
 
-async def is_live(engine: Engine, run_id: str) -> bool:
-    """Tell whether a process is at work on a run."""
-    return any(run.run_id == run_id and run.live for run in await engine.runs(_NEWEST))
-
-
 def _event_json(event: ev.AnyEvent) -> str:
     return f'{{"type":"{type(event).__name__}",' + ev.encode(event).decode()[1:]
 
@@ -130,18 +114,13 @@ async def runs(limit: int, journal: str | None, *, as_json: bool) -> None:
     for run in found:
         grid.add_row(
             Text(run.run_id),
-            _status(run),
+            Text(run.status, STATUS_COLOURS[run.status]),
             _moment(run.started_at),
             seconds(run.ended_at - run.started_at) if run.ended_at is not None else "",
             usd(run.cost_usd),
             Text(one_line(run.name)).append(" REHEARSAL" if run.rehearsal else "", "yellow"),
         )
     console().print(grid)
-
-
-def _status(run: RunSummary) -> Text:
-    status = run.status if run.live or run.status != "running" else INTERRUPTED
-    return Text(status, STATUS_COLOURS[status])
 
 
 def _moment(at: float) -> str:

@@ -22,15 +22,16 @@ EXIT_CODES: dict[Status, int] = {
     "failed": 1,
     "cancelled": 1,
     "running": 1,
+    "interrupted": 1,
     "waiting": 3,
 }
 """Exit code of `run` and `resume` by the run's status."""
 
 
-def summary(view: RunView, now: float, *, live: bool = True) -> RenderableType:
-    """Nodes with their edges, decisions and totals of a run, whole; one that is not `live` was cut off."""
+def summary(view: RunView, now: float) -> RenderableType:
+    """Nodes with their edges, decisions and totals of a run, whole."""
     drawn = table(view, now, removed=True)
-    parts: list[RenderableType] = [heading(view, live=live), nodes_grid(drawn, max(3, len(drawn.rows)), now)]
+    parts: list[RenderableType] = [heading(view), nodes_grid(drawn, max(3, len(drawn.rows)), now)]
     if view.decisions:
         parts.append(decisions(view.decisions, since=view.started_at))
     parts.append(totals(view, now))
@@ -93,7 +94,7 @@ def closing(result: RunResult) -> str:
     )
 
 
-def record(view: RunView, gantt: Gantt, now: float, width: int, *, live: bool = True) -> RenderableType:
+def record(view: RunView, gantt: Gantt, now: float, width: int) -> RenderableType:
     """Everything about a run: summary, time line, every attempt with its evidence, the output.
 
     Args:
@@ -101,10 +102,9 @@ def record(view: RunView, gantt: Gantt, now: float, width: int, *, live: bool = 
         gantt: When who did what in it.
         now: Seconds since the epoch up to which what still runs is drawn.
         width: Columns.
-        live: Whether a process is at work on it, if it is `running`; else it was cut off.
     """
     result = view.result()
-    parts: list[RenderableType] = [summary(view, now, live=live), Text(), timeline(gantt, width)]
+    parts: list[RenderableType] = [summary(view, now), Text(), timeline(gantt, width)]
     if any(node.attempts for node in result.nodes.values()):
         parts += [Text(), Text("attempts", "bold"), attempts(result.nodes.values(), width)]
     for finding in result.findings:
@@ -114,7 +114,7 @@ def record(view: RunView, gantt: Gantt, now: float, width: int, *, live: bool = 
     if result.error:
         parts += [Text(), Text(harmless(result.error), "red")]
     parts += [Text(hint) for hint in hints(view)]
-    if not live:
+    if view.status == "interrupted":
         parts.append(Text(f"its process is gone; go on with: planloom resume {view.run_id}"))
     return Group(*parts)
 

@@ -6,6 +6,7 @@ import re
 
 from rich.console import Console
 
+from planloom.core.events import Status
 from planloom.core.json import Json
 from planloom.core.result import NodeState
 
@@ -29,16 +30,14 @@ COLOURS: dict[NodeState, str] = {
     "held": "yellow",
     "removed": "bright_black",
 }
-INTERRUPTED = "interrupted"
-"""What is shown of a run that is `running` by its journal, but that no process is at work on."""
-STATUS_COLOURS: dict[str, str] = {
+STATUS_COLOURS: dict[Status, str] = {
     "running": "cyan",
     "waiting": "yellow",
     "done": "green",
     "partial": "yellow",
     "failed": "red",
     "cancelled": "yellow",
-    INTERRUPTED: "yellow",
+    "interrupted": "yellow",
 }
 ACTION_MARKS: dict[str, str] = {
     "retry": "↻",

@@ -22,7 +22,7 @@ def record_of(history: Sequence[ev.AnyEvent], *, live: bool) -> JsonObject:
         history: All its events.
         live: Whether a process is at work on it.
     """
-    view = RunView(history)
+    view = RunView.seen(history, live=live)
     nodes = view.plan.nodes if view.plan else view.provisional
     return {
         **view.result().as_json(),
@@ -74,7 +74,7 @@ def summary_json(run: RunSummary) -> JsonObject:
     return {
         "run_id": run.run_id,
         "workflow": run.name,
-        "status": run.status if run.live or run.status != "running" else "interrupted",
+        "status": run.status,
         "live": run.live,
         "started_at": run.started_at,
         "ended_at": run.ended_at,

@@ -7,11 +7,12 @@ from typing import Annotated, NamedTuple
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import JSONResponse
 
+from planloom.core.events import Status
 from planloom.core.json import Json
 from planloom.core.plan import RunId
 from planloom.service.problems import Fault, Problem, described
 from planloom.service.record import record_of, summary_json
-from planloom.service.shapes import RunPage, RunRecord, RunRequest, RunStartedShape, State
+from planloom.service.shapes import RunPage, RunRecord, RunRequest, RunStartedShape
 from planloom.service.starting import start
 from planloom.service.visit import Service, Visit, admits
 from planloom.state.owners import Place
@@ -68,7 +69,7 @@ def _add_list(api: APIRouter, service: Service) -> None:
         visit: Annotated[Visit, Depends(reads)],
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")] = "",
-        status: Annotated[State | None, Query(description="Only runs that stand so.")] = None,
+        status: Annotated[Status | None, Query(description="Only runs that stand so.")] = None,
         workflow: Annotated[str, Query(max_length=200, description="Only runs of this workflow.")] = "",
     ) -> JSONResponse:
         """List the tenant's runs, newest first. A page may be short; go on while there is a `next_cursor`."""
@@ -94,7 +95,7 @@ class _Listed(NamedTuple):
     cursor: str | None
 
 
-async def _listed(visit: Visit, limit: int, after: Place | None, *, status: State | None, workflow: str) -> _Listed:
+async def _listed(visit: Visit, limit: int, after: Place | None, *, status: Status | None, workflow: str) -> _Listed:
     """Look through the tenant's runs, a bounded number of them, until the page is full."""
     lines: list[Json] = []
     for _ in range(_ROUNDS):

@@ -9,8 +9,6 @@ from planloom.core.outcome import Usage
 from planloom.core.plan import Finding
 from planloom.core.result import DecisionRecord, NodeRecord, PendingApproval
 
-State = Literal["running", "waiting", "done", "partial", "failed", "cancelled", "interrupted"]
-
 
 class Shape(BaseModel):
     """Base of all: unknown fields are refused, and documented as such."""
@@ -40,7 +38,7 @@ class RunLine(Shape):
 
     run_id: str
     workflow: str
-    status: State = Field(description="`interrupted`: its process is gone, and none has taken it up yet.")
+    status: Status = Field(description="`interrupted`: its process is gone, and none has taken it up yet.")
     live: bool = Field(description="A process is at work on it.")
     started_at: float
     ended_at: float | None
@@ -89,8 +87,8 @@ class RunRecord(Shape):
 
     run_id: str
     name: str = Field(description="Name of its workflow.")
-    status: Status
-    live: bool = Field(description="A process is at work on it; one that is running and not live was cut off.")
+    status: Status = Field(description="`interrupted`: its process is gone, and none has taken it up yet.")
+    live: bool = Field(description="A process is at work on it.")
     inputs: dict[str, JsonValue]
     output: JsonValue
     error: str

@@ -20,7 +20,15 @@ def drawn(what: RenderableType, width: int = 120) -> str:
 
 
 def test_every_status_has_its_exit_code() -> None:
-    assert EXIT_CODES == {"done": 0, "partial": 1, "failed": 1, "cancelled": 1, "running": 1, "waiting": 3}
+    assert EXIT_CODES == {
+        "done": 0,
+        "partial": 1,
+        "failed": 1,
+        "cancelled": 1,
+        "running": 1,
+        "interrupted": 1,
+        "waiting": 3,
+    }
 
 
 def test_the_record_shows_attempts_with_rung_and_evidence(flights) -> None:

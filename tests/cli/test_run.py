@@ -248,6 +248,31 @@ def test_a_killed_run_is_shown_as_interrupted(cli, folder: Path) -> None:
     assert re.search(r"its process is gone; go on with: planloom resume \S+$", out, re.M)
 
 
+def test_a_killed_run_stands_the_same_in_every_view(cli, folder: Path) -> None:
+    chain = "a: {code: '1'}, b: {code: '2', needs: [a]}, wait: {goal: W, needs: [b]}, z: {goal: Z, needs: [wait]}"
+    (folder / "endless.yaml").write_text(ENDLESS.replace("wait: {goal: Wait}", chain))
+    with subprocess.Popen(
+        [*PLANLOOM, "run", "endless.yaml", "--plain"], cwd=folder, stdout=subprocess.PIPE, text=True
+    ) as process:
+        _read_until("call-started", process)
+        process.kill()
+    record = json.loads(cli("show", "last", "--json").out)
+    assert record["status"] == "interrupted"
+    assert [(name, node["state"]) for name, node in record["nodes"].items()] == [
+        ("a", "done"),
+        ("b", "done"),
+        ("wait", "pending"),
+        ("z", "pending"),
+    ]
+    assert record["ended_at"] == json.loads(cli("show", "last", "--json").out)["ended_at"]
+    drawn = [cli("show", "last").out, cli("graph", "last", "-f", "text").out]
+    for out in drawn:
+        assert "interrupted" in out.splitlines()[0]
+        assert out.count("●") == 2
+        assert "2/4 nodes" in out
+    assert drawn[1] == cli("graph", "last", "-f", "text").out
+
+
 def _read_until(word: str, process: "subprocess.Popen[str]") -> None:
     assert process.stdout is not None
     assert any(word in line for line in process.stdout)

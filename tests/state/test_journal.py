@@ -316,6 +316,7 @@ async def test_runs_are_listed_newest_first_with_status_and_cost(tmp_path: Path)
                 )
             )
         await done.commit(ended("partial"))
+        await journal.take(R2)
         resumed = RunLog(journal, R2)
         resumed.note(started(R2, at=20.0, name="new"))
         resumed.note(ended("waiting"))
@@ -338,7 +339,7 @@ async def test_a_run_that_a_process_is_at_work_on_is_live_until_it_is_released(t
         assert [run.live for run in await other.runs(5)] == [False]
 
 
-async def test_a_run_whose_process_was_killed_is_listed_as_running_and_not_live(tmp_path: Path) -> None:
+async def test_a_run_whose_process_was_killed_is_listed_as_interrupted(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     code = """
 async def main():
@@ -353,7 +354,7 @@ asyncio.run(main())
     assert child(code, path, check=False).returncode == -9
     async with Journal(path) as journal:
         runs = await journal.runs(5)
-        assert [(run.run_id, run.status, run.live) for run in runs] == [("killed", "running", False)]
+        assert [(run.run_id, run.status, run.live) for run in runs] == [("killed", "interrupted", False)]
         assert await journal.find("last") == "killed"
 
 
