@@ -55,7 +55,8 @@ def _(event: ev.RunResumed) -> dict[str, Json]:
 
 @_facts.register
 def _(event: ev.PlanRequested) -> dict[str, Json]:
-    return {"purpose": event.purpose, "rung": event.rung, "failed": ",".join(event.failed)}
+    facts: dict[str, Json] = {"purpose": event.purpose, "rung": event.rung, "failed": ",".join(event.failed)}
+    return {**facts, "offered": ",".join(event.offered)} if event.offered else facts
 
 
 @_facts.register
