@@ -39,6 +39,8 @@ from planloom.state.tables import events, leases
 __all__ = ["Journal", "JournalError", "RunSummary", "StoredEvent"]
 
 T = TypeVar("T")
+_SOON_S = 0.25
+"""Seconds after which what is queued is written though nobody waits for it: other processes look at the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,7 @@ class Journal:
         self._store = Store(self.url, outage_s=outage_s)
         self._owner = this_process(uuid.uuid4().hex[:8])
         self._queue: deque[tuple[EventRow, bool]] = deque()
+        self._late: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._held: dict[str, Lease] = {}
         self._lost: dict[str, JournalError] = {}
@@ -98,19 +101,28 @@ class Journal:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
+        if self._late is not None:
+            self._late.cancel()
         try:
             await self._call(self._close)
         finally:
             self._thread.shutdown()
 
     def append(self, row: EventRow, *, sync: bool = False) -> None:
-        """Queue a row; it reaches the database no later than the next `commit` or the close.
+        """Queue a row; it reaches the database with the next `commit`, soon without one, and at the close.
 
         Args:
             row: The row.
             sync: The transaction that writes it waits until a power cut cannot undo it.
         """
         self._queue.append((row, sync))
+        if self._late is None:
+            self._late = asyncio.get_running_loop().call_later(_SOON_S, self._write_late)
+
+    def _write_late(self) -> None:
+        self._late = None
+        if self._queue:
+            self.flush()
 
     async def commit(self, run_id: RunId | None = None) -> None:
         """Return when every row queued so far is safe from the end of this process.

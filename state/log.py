@@ -49,7 +49,7 @@ class RunLog:
         return self._news
 
     def note(self, event: ev.AnyEvent, *, sync: bool = False) -> None:
-        """Record an event; it is on disk no later than the next committed one."""
+        """Record an event; other processes see it no later than the next committed one, or soon."""
         payload = ev.encode(event)
         if self.secrets.found_in(payload):
             event = self.secrets.hide(event)

@@ -109,6 +109,15 @@ async def test_everything_appended_before_a_commit_is_durable_with_it(tmp_path: 
     assert rows == [(1, "RunStarted", None), (2, "NodeCommitted", "a"), (3, "NodeCommitted", "b")]
 
 
+async def test_others_see_a_row_soon_though_nobody_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    async with Journal(path) as journal, Journal(path) as other:
+        RunLog(journal, R1).note(started())
+        async with asyncio.timeout(30):
+            while not await other.events(R1):
+                await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("sync", [False, True])
 async def test_a_commit_outlives_the_process_that_dies_right_after_it(tmp_path: Path, sync: bool) -> None:
     path = tmp_path / "j.db"
