@@ -6,16 +6,18 @@ import inspect
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planloom.agents.judge import judge
-from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
 from planloom.core.expr import ExprError, evaluate
 from planloom.core.json import Json
 from planloom.core.outcome import Evidence
 from planloom.core.pattern import has_match
 from planloom.core.refs import RefError, as_text, read_path, walk
 from planloom.models.base import ChatModel
+from planloom.quality.catalogue import check_text as run_check
+from planloom.quality.reading import Reading
 from planloom.tools.sandbox import Sandbox
 
 CODE_TIMEOUT_S = 20.0
@@ -80,6 +82,8 @@ class Verifier:
                 return check_expr(check, claim)
             case RegexCheck():
                 return check_regex(check, claim)
+            case TextCheck():
+                return check_text(check, claim)
             case CodeCheck():
                 return await self._code(check, claim)
             case FunctionCheck():
@@ -179,3 +183,15 @@ def check_regex(check: RegexCheck, claim: Claim) -> Evidence:
         return Evidence(check=name, passed=False, expected=f"text at {check.path}", found="null", where=check.path)
     passed = has_match(check.pattern, text)
     return Evidence(check=name, passed=passed, expected=check.pattern, found=text[:300], where=check.path)
+
+
+def check_text(check: TextCheck, claim: Claim) -> Evidence:
+    """Run a built-in check on the text at a path of the output."""
+    name = f"text: {check.text}"
+    try:
+        value = walk(claim.output, read_path(check.path), check.path)
+    except RefError as exc:
+        return Evidence(check=name, passed=False, expected=f"text at {check.path}", found=str(exc))
+    given = [as_text(value) for value in claim.values.values()]
+    reading = Reading(text=as_text(value), question="\n".join([claim.goal, *given]), sources=given)
+    return replace(run_check(check.text, reading).evidence, where=check.path)

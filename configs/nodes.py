@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from planloom.configs.units import Seconds, Words
-from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Grant, Node, NodeId, ToolName
+from planloom.quality.catalogue import TextName
 
 ID_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 OutputPath = Annotated[
@@ -58,7 +59,7 @@ class AgreeSpec(Part):
 
 
 class CheckSpec(Part):
-    """One check: exactly one of `expr`, `regex`, `code`, `ref`, `agree`, `judge`."""
+    """One check: exactly one of `expr`, `regex`, `text`, `code`, `ref`, `agree`, `judge`."""
 
     expr: str | None = None
     """Expression over `output`, the names under `with`, and `inputs`: `len(output.title) < 80`."""
@@ -66,8 +67,10 @@ class CheckSpec(Part):
     """What to tell the worker when `expr` fails."""
     regex: str | None = None
     """RE2 pattern that the text at `path` must contain."""
+    text: TextName | None = None
+    """Built-in check of a text answer against the goal and the `with` values, such as `arithmetic`: docs/quality.md."""
     path: OutputPath = "output"
-    """For `regex`: where the text is."""
+    """For `regex` and `text`: where the text is."""
     code: str | None = None
     """Python for the sandbox, with the same names as `expr`; a failing `assert` is the evidence."""
     load: OutputPath | None = None
@@ -86,10 +89,10 @@ class CheckSpec(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "CheckSpec":
-        kinds = [k for k in ("expr", "regex", "code", "ref", "agree", "judge") if getattr(self, k) is not None]
+        kinds = [k for k in ("expr", "regex", "text", "code", "ref", "agree", "judge") if getattr(self, k) is not None]
         if len(kinds) != 1:
             found = " and ".join(kinds) or "none"
-            raise ValueError(f"expected exactly one of expr, regex, code, ref, agree, judge; found {found}")
+            raise ValueError(f"expected exactly one of expr, regex, text, code, ref, agree, judge; found {found}")
         return self
 
     def to_check(self) -> Check | None:
@@ -98,6 +101,8 @@ class CheckSpec(Part):
             return ExprCheck(expr=self.expr, message=self.message)
         if self.regex is not None:
             return RegexCheck(pattern=self.regex, path=self.path)
+        if self.text is not None:
+            return TextCheck(text=self.text, path=self.path)
         if self.code is not None:
             return CodeCheck(code=self.code, load=self.load)
         if self.ref is not None:

@@ -46,6 +46,15 @@ class CodeCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextCheck:
+    """A built-in check on the text at `path` of the output, held against the goal and the `with` values."""
+
+    text: str
+    """Name of the check: `arithmetic`, `final_answer`."""
+    path: str = "output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeCheck:
     """Another model reads the goal, the output and a rubric, and answers pass or fail with reasons."""
 
@@ -65,4 +74,4 @@ class Agree:
     path: str = "output"
 
 
-Check: TypeAlias = ExprCheck | RegexCheck | FunctionCheck | CodeCheck | JudgeCheck
+Check: TypeAlias = ExprCheck | RegexCheck | TextCheck | FunctionCheck | CodeCheck | JudgeCheck

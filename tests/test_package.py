@@ -9,7 +9,7 @@ from pathlib import Path
 import planloom
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ["agents", "configs", "core", "graphs", "models", "state", "tools", "planloom"]
+FOLDERS = ["agents", "configs", "core", "graphs", "models", "quality", "state", "tools", "planloom"]
 
 
 def sources() -> list[Path]:

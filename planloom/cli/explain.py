@@ -12,7 +12,7 @@ from planloom.cli.order import goal_of, in_order, longest_path
 from planloom.cli.rails import MARK, rails
 from planloom.cli.words import count_range, one_line, seconds, tokens, usd, usd_range
 from planloom.configs.spec import BudgetSpec, RungSpec, WorkflowSpec
-from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
 from planloom.core.plan import Node, Plan
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def _check(check: Check) -> str:
             return one_line(expr, 60)
         case RegexCheck(pattern=pattern):
             return f"regex {one_line(pattern, 40)}"
+        case TextCheck(text=name):
+            return name
         case FunctionCheck(ref=ref):
             return ref
         case CodeCheck():

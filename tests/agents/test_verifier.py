@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from planloom.agents.verifier import Claim, Verifier
-from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
 from planloom.core.errors import BudgetExceeded
 from planloom.core.json import Json
 from planloom.core.outcome import Evidence, Usage
@@ -252,3 +252,27 @@ async def test_a_judge_that_cannot_be_paid_is_no_verdict(sandbox: Sandbox) -> No
 
     with pytest.raises(BudgetExceeded):
         await Verifier(sandbox, loads(), lambda name: model).verify(CLAIM, [JudgeCheck(judge="?")])
+
+
+async def test_a_text_check_holds_the_answer_against_the_goal_and_the_values(sandbox: Sandbox) -> None:
+    claim = replace(
+        CLAIM,
+        goal="How many lamps are there?",
+        output={"answer": "12 * 30 = 370 lamps\n#### 370"},
+        values={"shelves": 12, "each": 30},
+    )
+    used, broken = await verify(
+        sandbox,
+        TextCheck(text="numbers_used", path="output.answer"),
+        TextCheck(text="arithmetic", path="output.answer"),
+        claim=claim,
+    )
+    assert used.passed
+    assert not broken.passed
+    assert (broken.check, broken.found, broken.where) == ("text: arithmetic", "12*30 = 370, not 360", "output.answer")
+
+
+async def test_a_text_check_of_a_path_that_is_not_there_fails(sandbox: Sandbox) -> None:
+    (evidence,) = await verify(sandbox, TextCheck(text="complete", path="output.nope"))
+    assert not evidence.passed
+    assert evidence.expected == "text at output.nope"

@@ -1,0 +1,114 @@
+"""Several answers to one question, compared by what they come to; more are asked for only while it is open.
+
+For an engine that holds votes: draw an answer, turn it into a `Vote` with `effect_of` (or `json_effect` of a result, or
+what a program printed), and go on while `weigh(votes).open(confidence, most)`. `Consensus.log_odds` then says how far
+to believe the winner, and its `dissent` belongs in the journal.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planloom.core.json import Json, canonical
+from planloom.quality.final import find_final
+
+AGREEMENT = 3.0
+"""Log-odds that a second independent answer with the same effect adds: on most questions wrong answers rarely meet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """One answer in a vote."""
+
+    effect: str | None
+    """What it comes to, so that equal effects are equal texts; `None` when it comes to nothing."""
+    log_odds: float = 0.0
+    """What the checks on it say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consensus:
+    """What a vote came to so far."""
+
+    winner: int | None
+    """Index of the best answer; `None` when none came to anything."""
+    support: int
+    """Answers with the winner's effect."""
+    votes: int
+    """Answers in all, those without effect too."""
+    runner_up: int
+    """Answers with the second most common effect."""
+    dissent: tuple[str, ...]
+    """Other effects, the most common first: what was outvoted."""
+    log_odds: float
+    """Of the winner against every other effect seen, and against none of them being right."""
+
+    @property
+    def confidence(self) -> float:
+        """Chance that the leading effect stays ahead of the second however many more are drawn."""
+        return lead_confidence(self.support, self.runner_up)
+
+    def open(self, confidence: float, most: int) -> bool:
+        """Tell whether another answer should be drawn: the lead is not sure yet, and there are fewer than `most`."""
+        return self.votes < most and self.confidence < confidence
+
+
+def weigh(votes: Sequence[Vote]) -> Consensus:
+    """Compare answers: an effect is worth its best answer's log-odds and `AGREEMENT` for each further answer."""
+    counts = Counter(vote.effect for vote in votes if vote.effect is not None)
+    if not counts:
+        return Consensus(winner=None, support=0, votes=len(votes), runner_up=0, dissent=(), log_odds=-math.inf)
+    best: dict[str, int] = {}
+    for place, vote in enumerate(votes):
+        if vote.effect is not None and (vote.effect not in best or vote.log_odds > votes[best[vote.effect]].log_odds):
+            best[vote.effect] = place
+    worth = {effect: votes[place].log_odds + AGREEMENT * (counts[effect] - 1) for effect, place in best.items()}
+    leading = max(worth, key=lambda effect: (worth[effect], -best[effect]))
+    others = [effect for effect, _ in counts.most_common() if effect != leading]
+    return Consensus(
+        winner=best[leading],
+        support=counts[leading],
+        votes=len(votes),
+        runner_up=counts[others[0]] if others else 0,
+        dissent=tuple(others),
+        log_odds=worth[leading] - math.log1p(sum(math.exp(min(worth[effect], 50.0)) for effect in others)),
+    )
+
+
+def lead_confidence(first: int, second: int) -> float:
+    """Return the chance that the first of two effects is the more common one, after so many of each.
+
+    The posterior of its share is Beta(first + 1, second + 1), and this is its mass above one half: the rule of
+    Adaptive-Consistency (Aggarwal et al., 2023).
+    """
+    draws = first + second + 1
+    return sum(math.comb(draws, heads) for heads in range(first + 1)) / float(2**draws)
+
+
+def effect_of(text: str) -> str | None:
+    """Return the canonical effect of a text: its final number, so that `$1,200.00` and `1200` are equal."""
+    final = find_final(text)
+    if final is None:
+        return None
+    return number_effect(final.value) if final.value is not None else " ".join(final.text.lower().split())
+
+
+def number_effect(value: float) -> str:
+    """Return a number's canonical text, to nine significant digits."""
+    return format(value, ".9g")
+
+
+def json_effect(value: Json) -> str:
+    """Return a JSON value's canonical text, whole floats as integers."""
+    return canonical(_plain(value))
+
+
+def _plain(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    return value

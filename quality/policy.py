@@ -1,0 +1,83 @@
+"""What a calibration found: how to score an answer, and from where on it goes to a stronger model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from planloom.quality.logistic import sigmoid
+from planloom.quality.reading import Reading
+from planloom.quality.score import COLUMNS, features
+from planloom.quality.signal import Signal
+
+PRIOR_ACCURACY = 1.0
+"""Log-odds of an answer in which no check found anything wrong, before calibration: about three of four are right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Log-odds as a weighted sum over the columns of a score; columns that are not named weigh nothing."""
+
+    intercept: float
+    columns: Mapping[str, float]
+
+    def chance(self, values: Sequence[float]) -> float:
+        """Return the probability for one row of `features`."""
+        named = zip(COLUMNS, values, strict=True)
+        return sigmoid(self.intercept + sum(self.columns.get(name, 0.0) * value for name, value in named))
+
+
+UNTRAINED = Weights(intercept=PRIOR_ACCURACY, columns={"score": 1.0})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The policy for one kind of node on one rung."""
+
+    kind: str = "*"
+    model: str = ""
+    strong_model: str = ""
+    samples: int = 0
+    weak_accuracy: float | None = None
+    strong_accuracy: float | None = None
+    signal: Signal | None = None
+    """How well the score tells right from wrong on rows it was not fitted to; `None` when nothing was measured."""
+    weights: Weights = UNTRAINED
+    strong: Weights | None = None
+    """Chance that the stronger model would be right; `None` when it was never recorded."""
+    threshold: float = 0.0
+    """Urgency from which on an answer goes up."""
+
+    def urgency(self, values: Sequence[float]) -> float:
+        """Return what going up is expected to gain, in accuracy; without a stronger model on record, 1 - chance."""
+        ahead = 1.0 if self.strong is None else self.strong.chance(values)
+        return ahead - self.weights.chance(values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a policy says of one answer."""
+
+    chance: float
+    """Probability that the answer is right."""
+    urgency: float
+    goes_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Groups; the first that fits decides."""
+
+    created: str
+    """Date, ISO 8601."""
+    groups: tuple[Group, ...]
+
+    def group(self, *, kind: str = "*", model: str = "") -> Group | None:
+        """Return the group for a kind of node on a model; one for `*` or for no model named fits all."""
+        fitting = (g for g in self.groups if g.kind in ("*", kind) and g.model in ("", model))
+        return next(fitting, None)
+
+
+def judge(group: Group, reading: Reading) -> Verdict:
+    """Score an answer and say whether it goes up."""
+    values = features(reading)
+    urgency = group.urgency(values)
+    return Verdict(chance=group.weights.chance(values), urgency=urgency, goes_up=urgency >= group.threshold)

@@ -1,0 +1,34 @@
+"""An attempt whose outcome is known: what calibrations learn from and replays look up."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from planloom.quality.program import CodeTask
+from planloom.quality.reading import Reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """One answer of a cheap model to one question."""
+
+    question_id: str
+    question: str
+    answer: str
+    """Empty where only the flags were recorded."""
+    right: bool
+    """Whether the answer turned out right."""
+    strong_right: bool | None = None
+    """Whether the stronger model's answer to the same question was right; `None` if it was never asked."""
+    model: str = ""
+    strong_model: str = ""
+    kind: str = "*"
+    """Kind of node it belongs to."""
+    strong_answer: str = ""
+    sample: int = 0
+    task: CodeTask | None = None
+    """The function asked for, where the answer is code."""
+
+    @cached_property
+    def reading(self) -> Reading:
+        """The answer as the checks see it."""
+        return Reading(text=self.answer, question=self.question)

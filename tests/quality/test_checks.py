@@ -1,0 +1,130 @@
+"""Each check on text: a text it passes and one it fails, written for the test."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from planloom.quality.catalogue import CHECKS, TextName, check_text, check_texts
+from planloom.quality.reading import Reading
+from planloom.quality.score import untrained
+
+QUESTION = "A shop sells 12 lamps for $30 each and 8 rugs for $45 each. How many dollars does it take in total?"
+GOOD = """The lamps bring 12 * 30 = $360.
+The rugs bring 8 * 45 = $360.
+Together that is 360 + 360 = $720 dollars.
+#### 720"""
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    bad: str
+    found: str
+    question: str = QUESTION
+    good: str = GOOD
+    sources: tuple[str, ...] = ()
+
+
+def fits(arguments: object) -> str:
+    return "" if arguments == {"city": "Oslo"} else "'city' is a required property"
+
+
+CASES = [
+    Case("final_answer", "It comes to 360 + 360 = 720 dollars.", "only a last number, 720"),
+    Case("complete", "The lamps bring 12 * 30 = $<<12*3", "...The lamps bring 12 * 30 = $<<12*3"),
+    Case("settled", f"{GOOD}\nHowever, this is only approximately right.", "however, approximately"),
+    Case("whole", "#### 7.5", "7.5", question="How many lamps are left of 12?", good="12 - 5 = 7 lamps\n#### 7"),
+    Case("size", "12 - 30 = -18\n#### -18", "-18"),
+    Case("arithmetic", GOOD.replace("= $720", "= $730"), "360+360 = 730, not 720"),
+    Case("derived", GOOD.replace("#### 720", "#### 900"), "900"),
+    Case("steps_used", f"12 + 8 = 20 things.\n{GOOD}", "20"),
+    Case("grounded", "12 * 31 = 372, 8 * 45 = 360, 372 + 360 = 732\n#### 732", "31"),
+    Case("solved", "12 * 30 = 6x\n#### 60", "6"),
+    Case("even_steps", "30 / 12 = 2.5\n#### 2.5", "2.5"),
+    Case("numbers_used", "12 * 30 = 360 dollars\n#### 360", "not used: 8, $45"),
+    Case(
+        "sentences_used",
+        "8 * 45 = 360\n#### 360",
+        "not used: It sells 12 lamps.",
+        question="It sells 12 lamps. It sells 8 rugs for $45. How much is it?",
+        good="8 * 45 = 360, 360 + 12 = 372\n#### 372",
+    ),
+    Case(
+        "repeats_used",
+        "3 * 5 = 15\n#### 15",
+        "3",
+        question="3 girls have 3 hats of $5. How much is that?",
+        good="3 * 3 = 9, 9 * 5 = 45\n#### 45",
+    ),
+    Case("enough_steps", "12 + 8 = 20\n#### 20", "1"),
+    Case("operations", "12 - 8 = 4\n#### 4", "not in the working"),
+    Case("units", "12 * 30 = 360 rugs\n#### 360", "12 * 30 = 360 rugs\n#### 360"),
+    Case(
+        "citation",
+        'It says "the lamp is made of green glass" and [3].',
+        '"the lamp is made of green glass"; [3]',
+        good='It says "The lamp is made of blue glass", see [1].',
+        sources=("Note: the lamp is made of blue glass.",),
+    ),
+    Case(
+        "tool_call",
+        '{"name": "weather", "arguments": {}}',
+        "'city' is a required property",
+        good='{"name": "weather", "arguments": {"city": "Oslo"}}',
+    ),
+    Case("code", "```python\ndef f(:\n```", "invalid syntax", good="```python\ndef f(): ...\n```"),
+]
+
+
+def reading(case: Case, text: str) -> Reading:
+    tools = {"weather": fits} if case.name == "tool_call" else {}
+    return Reading(text=text, question=case.question, sources=case.sources, tools=tools)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_check_says_what_is_wrong_and_how_strongly(case: Case) -> None:
+    finding = check_text(case.name, reading(case, case.bad))
+    assert not finding.evidence.passed
+    assert case.found in finding.evidence.found
+    assert finding.weight < 0
+    fine = check_text(case.name, reading(case, case.good))
+    assert fine.evidence.passed, fine.evidence
+    assert fine.weight == 0
+
+
+def test_every_check_has_a_case_and_a_name_for_workflows() -> None:
+    assert [case.name for case in CASES] == list(CHECKS) == list(TextName.__args__)
+
+
+def test_a_sound_answer_scores_higher_than_a_flawed_one() -> None:
+    flawed = GOOD.replace("= $720", "= $730").replace("#### 720", "")
+    sound, poor = (untrained(check_texts(Reading(text=text, question=QUESTION)).values()) for text in (GOOD, flawed))
+    assert sound == 0
+    assert poor < -2
+
+
+def test_a_text_without_a_question_is_not_held_against_one() -> None:
+    failed = [name for name, found in check_texts(Reading(text="All is well.")).items() if not found.evidence.passed]
+    assert failed == ["final_answer"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Each gets 7 / 2 = 3.5, so 3 whole ones.\n#### 3",
+        "3 of 8 is 3/8 = 37.5%.\n#### 37.5",
+        "2 + 2 = 4 x 6 = 24\n#### 24",
+        "That is 2 x 1 hour = 120 minutes.\n#### 120",
+        "1 pound = 16 ounces\n#### 16",
+        "2 / 3 = 0.67\n#### 0.67",
+    ],
+)
+def test_rounding_percent_units_and_run_on_equations_are_no_errors(text: str) -> None:
+    assert check_text("arithmetic", Reading(text=text, question="How much?")).evidence.passed
+
+
+@pytest.mark.parametrize(
+    "text", ["<<" * 20_000, "(a" * 20_000, "1+1=2 " * 5000, '"aaaa bbbb cccc dddd ' * 2000, "= " * 9000]
+)
+def test_a_hostile_text_is_checked_before_the_test_times_out(text: str) -> None:
+    assert set(check_texts(Reading(text=text, question=text, sources=[text]))) == set(CHECKS)
