@@ -194,7 +194,7 @@ def approve(
     )
     answers = approving.read_answers(said, view)
     if not answers:
-        approving.print_pending(view)
+        approving.print_pending(view, journal)
         raise typer.Exit(3 if view.pending else 0)
     if asyncio.run(approving.delivered(view.run_id, answers, journal)):
         typer.echo(f"told the process that is at work on run {view.run_id}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from planloom.cli.hints import choices
 from planloom.cli.words import harmless, pretty
 from planloom.configs.load import read_document
 from planloom.configs.nodes import node_json
@@ -99,8 +100,8 @@ async def delivered(run_id: str, answers: Mapping[str, Answer], journal: str | N
         return await engine.journal.live(run)
 
 
-def print_pending(view: RunView) -> None:
-    """Print what waits for a person, with what there is to decide about."""
+def print_pending(view: RunView, journal: str | None) -> None:
+    """Print what waits for a person, with what there is to decide about and the commands that answer it."""
     for item in view.pending.values():
         typer.echo(f"{item.node_id or 'plan'}: {harmless(item.reason)}")
         shown = item.shown
@@ -108,6 +109,8 @@ def print_pending(view: RunView) -> None:
             shown = plan_json(view.plan)
         if shown is not None:
             typer.echo("  " + harmless(pretty(shown)).replace("\n", "\n  "))
+    for choice in choices(view, journal):
+        typer.echo(choice)
     if not view.pending:
         typer.echo(f"nothing of run {view.run_id} waits for a human", err=True)
 

@@ -66,7 +66,7 @@ async def show(run_id: str, journal: str | None, *, events: bool, as_json: bool)
         typer.echo(json.dumps(view.result().as_json(), ensure_ascii=False))
     else:
         screen = console()
-        screen.print(record(view, past.gantt(), past.now, screen.width))
+        screen.print(record(view, past.gantt(), past.now, screen.width, journal))
 
 
 async def draw(run_id: str, journal: str | None, *, html: bool) -> str:

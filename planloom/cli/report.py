@@ -1,19 +1,20 @@
 """What is shown of a run that has ended, and of one in the journal: tables, evidence, a time line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from planloom.cli.gantt import Gantt
+from planloom.cli.hints import hints
 from planloom.cli.live import decisions, heading, nodes_grid, totals
 from planloom.cli.rows import base_of, table
 from planloom.cli.timeline import timeline
 from planloom.cli.words import STATUS_COLOURS, harmless, one_line, plural, pretty, seconds, tokens, usd
 from planloom.core.events import Status
 from planloom.core.outcome import Evidence
-from planloom.core.result import AttemptRecord, NodeRecord, PendingApproval, RunResult
+from planloom.core.result import AttemptRecord, NodeRecord, RunResult
 from planloom.core.view import RunView
 
 EXIT_CODES: dict[Status, int] = {
@@ -38,43 +39,15 @@ def summary(view: RunView, now: float) -> RenderableType:
     return Group(*parts)
 
 
-def print_result(console: Console, view: RunView) -> None:
-    """Print the output of a run, or why there is none, and what to do next."""
+def print_result(console: Console, view: RunView, journal: str | None = None) -> None:
+    """Print the output of a run, or why there is none, and what to do next with it in `journal`."""
     result = view.result()
     if result.output is not None:
         console.print(Text(harmless(pretty(result.output))), soft_wrap=True)
     if result.error:
         console.print(Text(f"{result.status}: {harmless(result.error)}", STATUS_COLOURS[result.status]), soft_wrap=True)
-    for hint in hints(view):
+    for hint in hints(view, journal):
         console.print(Text(hint), soft_wrap=True)
-
-
-def hints(view: RunView) -> list[str]:
-    """Say how a run that is not done goes on; `resume` is left out where it could change nothing."""
-    result = view.result()
-    if result.status == "waiting":
-        return [
-            *(f"waits for a human: {item.node_id or 'plan'}: {one_line(item.reason)}" for item in result.pending),
-            f"planloom approve {result.run_id} {' '.join(_names(result.pending))}",
-            f"planloom approve {result.run_id} {' '.join(f'--reject {name}' for name in _names(result.pending))}",
-        ]
-    if result.status not in ("cancelled", "partial", "failed"):
-        return []
-    told = [f"planloom show {result.run_id}"]
-    if result.error.startswith("budget "):
-        return [*told, "the budget is spent: raise the cap in the workflow, then run it anew"]
-    return told if _rejected(view) else [*told, f"planloom resume {result.run_id}"]
-
-
-def _rejected(view: RunView) -> bool:
-    """Tell whether nothing but a human's no keeps the run from going on."""
-    no = {node_id for (node_id, _), answer in view.approvals.items() if not answer.approved}
-    failed = {node_id for node_id, node in view.nodes.items() if node.state == "failed" and base_of(node_id) == node_id}
-    return None in no or (bool(failed) and failed <= {base_of(node_id) for node_id in no if node_id})
-
-
-def _names(pending: Sequence[PendingApproval]) -> list[str]:
-    return [str(item.node_id or "plan") for item in pending]
 
 
 def counts(result: RunResult) -> tuple[int, int]:
@@ -94,7 +67,7 @@ def closing(result: RunResult) -> str:
     )
 
 
-def record(view: RunView, gantt: Gantt, now: float, width: int) -> RenderableType:
+def record(view: RunView, gantt: Gantt, now: float, width: int, journal: str | None = None) -> RenderableType:
     """Everything about a run: summary, time line, every attempt with its evidence, the output.
 
     Args:
@@ -102,6 +75,7 @@ def record(view: RunView, gantt: Gantt, now: float, width: int) -> RenderableTyp
         gantt: When who did what in it.
         now: Seconds since the epoch up to which what still runs is drawn.
         width: Columns.
+        journal: What was given with `--journal`, for the commands that go on.
     """
     result = view.result()
     parts: list[RenderableType] = [summary(view, now), Text(), timeline(gantt, width)]
@@ -113,9 +87,7 @@ def record(view: RunView, gantt: Gantt, now: float, width: int) -> RenderableTyp
         parts += [Text(), Text("output", "bold"), Text(harmless(pretty(result.output)))]
     if result.error:
         parts += [Text(), Text(harmless(result.error), "red")]
-    parts += [Text(hint) for hint in hints(view)]
-    if view.status == "interrupted":
-        parts.append(Text(f"its process is gone; go on with: planloom resume {view.run_id}"))
+    parts += [Text(hint) for hint in hints(view, journal)]
     return Group(*parts)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from planloom.cli.hints import command
 from planloom.cli.lines import line
 from planloom.cli.live import on_screen
 from planloom.cli.report import EXIT_CODES, closing, counts, print_result, summary
@@ -132,9 +133,9 @@ async def _to_the_end(engine: Engine, handle: RunHandle, result: RunResult, wish
     if wishes.output is not None and result.output is not None:
         wishes.output.write_text(pretty(result.output) + "\n", encoding="utf-8")
     try:
-        _report(result, handle.view, wishes.show)
+        _report(result, handle.view, wishes)
     except BrokenPipeError:
-        _say_closed(handle)
+        _say_closed(handle, wishes.journal)
         raise
     return EXIT_CODES[result.status]
 
@@ -147,19 +148,21 @@ async def _watch(handle: RunHandle, wishes: Wishes, after: int = 0) -> RunResult
             return await handle.result()
     except asyncio.CancelledError as exc:
         await handle.drain(wishes.drain_s if _SIGTERM in exc.args else 0.0)
-        typer.echo(f"interrupted; go on with: planloom resume {handle.run_id}", err=True)
+        typer.echo(f"interrupted; go on with: {command('resume', handle.run_id, journal=wishes.journal)}", err=True)
         raise
     except BrokenPipeError:
         await handle.cancel()
-        _say_closed(handle)
+        _say_closed(handle, wishes.journal)
         raise
 
 
-def _say_closed(handle: RunHandle) -> None:
+def _say_closed(handle: RunHandle, journal: str | None) -> None:
     if handle.view.status == "cancelled":
-        message = f"the output was closed, so the run was cancelled; go on with: planloom resume {handle.run_id}"
+        again = command("resume", handle.run_id, journal=journal)
+        message = f"the output was closed, so the run was cancelled; go on with: {again}"
     else:
-        message = f"the output was closed; the run is {handle.view.status}, see: planloom show {handle.run_id}"
+        again = command("show", handle.run_id, journal=journal)
+        message = f"the output was closed; the run is {handle.view.status}, see: {again}"
     typer.echo(message, err=True)
 
 
@@ -178,13 +181,13 @@ def _display(view: RunView, show: Show) -> Generator[Callable[[AnyEvent], None]]
         yield one_line if show is Show.LINES else nothing
 
 
-def _report(result: RunResult, view: RunView, show: Show) -> None:
-    if show is Show.JSON:
+def _report(result: RunResult, view: RunView, wishes: Wishes) -> None:
+    if wishes.show is Show.JSON:
         typer.echo(json.dumps(result.as_json(), ensure_ascii=False))
         return
     console = Console()
-    if show is Show.SCREEN:
+    if wishes.show is Show.SCREEN:
         console.print(summary(view, view.ended_at or time.time()))
     else:
         typer.echo(closing(result))
-    print_result(console, view)
+    print_result(console, view, wishes.journal)

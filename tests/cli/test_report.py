@@ -4,8 +4,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console, RenderableType
 
+from planloom.cli.hints import hints
 from planloom.cli.lanes import gantt_of
-from planloom.cli.report import EXIT_CODES, attempts, closing, hints, print_result, record
+from planloom.cli.report import EXIT_CODES, attempts, closing, print_result, record
 from planloom.cli.timeline import timeline
 from planloom.core import events as ev
 from planloom.core.plan import Node, NodeId
@@ -88,6 +89,21 @@ def test_a_waiting_run_says_how_to_answer(story, make_node: Callable[..., Node])
         "waits for a human: plan: the plan waits for approval",
         "planloom approve r1 send plan",
         "planloom approve r1 --reject send --reject plan",
+    ]
+
+
+def test_a_write_in_doubt_has_three_answers(story, make_node: Callable[..., Node]) -> None:
+    story.begin(make_node("c"))
+    held = ev.NodeHeld(at=START, node_id=NodeId("c"), reason="it may have happened", node_digest="x", kind="effect")
+    story.events.append(held)
+    story.ends("waiting", 1.0)
+    assert hints(story.view, "postgresql://me:secret@db/runs")[2].endswith("--journal 'postgresql://me:***@db/runs'")
+    again = "planloom approve r1 c --journal 'my runs.db'"
+    assert [" ".join(hint.split()) for hint in hints(story.view, "my runs.db")] == [
+        "waits for a human: c: it may have happened",
+        f"c did happen: {again} --happened [--result JSON]",
+        f"do c again: {again}",
+        "give c up: planloom approve r1 --reject c --journal 'my runs.db'",
     ]
 
 

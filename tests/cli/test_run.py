@@ -142,6 +142,28 @@ def test_approve_answers_everything_that_would_wait(cli, folder: Path) -> None:
     assert cli("run", "held.yaml", "--approve", "no", "--json").code == 1
 
 
+def test_hints_repeat_the_journal_that_was_given(cli, folder: Path) -> None:
+    ran = cli("run", "held.yaml", "--plain", "--journal", "here.db")
+    run_id = json.loads(cli("runs", "--journal", "here.db", "--json").out)[0]["run_id"]
+    asked = f"planloom approve {run_id} ask --journal here.db"
+    assert asked in ran.out.splitlines()
+    for again in (["show", run_id], ["approve", run_id]):
+        assert asked in [line.strip() for line in cli(*again, "--journal", "here.db").out.splitlines()]
+
+
+def test_the_program_is_named_as_it_was_called(folder: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", "planloom", "run", "held.yaml", "--plain"],
+        cwd=folder,
+        env={**os.environ, "PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert f"{sys.executable} -m planloom approve " in ran.stdout
+
+
 def test_the_journal_option_names_the_journal(cli, folder: Path) -> None:
     assert cli("run", "greet.yaml", "--plain", "--journal", "here.db").code == 0
     assert len(json.loads(cli("runs", "--journal", "sqlite:///here.db", "--json").out)) == 1
