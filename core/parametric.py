@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 
-from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
 from planloom.core.expr import ExprError, parse_expr
 from planloom.core.json import Json, canonical
 from planloom.core.plan import Node, NodeId
@@ -231,6 +231,8 @@ class Parametric:
                 self._look_in(text, place)
             case FunctionCheck(args=args):
                 self._look_in(canonical(dict(args)), place)
+            case TextCheck():
+                pass  # a name out of a fixed list
         return check
 
     def _expr(self, text: str, place: str) -> str:
