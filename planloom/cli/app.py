@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from planloom.cli import memory_app, service_app
 from planloom.cli import options as opt
-from planloom.cli import service_app
 
 app = typer.Typer(
     name="planloom",
@@ -253,7 +253,7 @@ def graph(
 ) -> None:
     """Draw a plan; a run's nodes are coloured by their state."""
     from planloom.cli import checking, draw
-    from planloom.cli.given import check_output
+    from planloom.cli.given import check_output, write_output
 
     check_output(output)
     picture = checking.picture(target, journal)
@@ -264,7 +264,7 @@ def graph(
             text = draw.as_svg(picture)
         case Format.TEXT:
             text = draw.as_text(picture)
-    _write(text, output)
+    write_output(text, output)
 
 
 @app.command()
@@ -286,7 +286,7 @@ def show(
         asyncio.run(approving.print_plan(run_id, journal))
         return
     from planloom.cli import records
-    from planloom.cli.given import check_output
+    from planloom.cli.given import check_output, write_output
 
     if style is Shown.TEXT:
         if output is not None:
@@ -296,7 +296,7 @@ def show(
     if events or as_json:
         raise typer.BadParameter("goes with neither --events nor --json", param_hint="--format")
     check_output(output)
-    _write(asyncio.run(records.draw(run_id, journal, html=style is Shown.HTML)), output)
+    write_output(asyncio.run(records.draw(run_id, journal, html=style is Shown.HTML)), output)
 
 
 @app.command()
@@ -358,11 +358,11 @@ def schema(output: opt.Output = None) -> None:
     """Print the JSON Schema of workflow files, for editors."""
     import json
 
-    from planloom.cli.given import check_output
+    from planloom.cli.given import check_output, write_output
     from planloom.configs.schema import workflow_schema
 
     check_output(output)
-    _write(json.dumps(workflow_schema(), indent=2, ensure_ascii=False), output)
+    write_output(json.dumps(workflow_schema(), indent=2, ensure_ascii=False), output)
 
 
 @app.command()
@@ -380,6 +380,7 @@ def rehearse(
 
 app.command()(service_app.serve)
 app.add_typer(service_app.keys, name="keys")
+app.add_typer(memory_app.memory, name="memory")
 
 
 @app.command()
@@ -391,10 +392,3 @@ def init(
     from planloom.cli.init import write_project
 
     write_project(folder, force=force)
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        typer.echo(text)
-    else:
-        output.write_text(text + "\n", encoding="utf-8")

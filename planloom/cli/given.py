@@ -6,6 +6,8 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import typer
+
 from planloom.configs.load import Workflow, shipped_names
 from planloom.core.errors import ConfigError, Problem
 from planloom.core.json import Json, JsonObject
@@ -110,6 +112,14 @@ def check_output(path: Path | None) -> None:
         return
     if path.is_dir() or not path.resolve().parent.is_dir():
         raise ConfigError(path, [Problem("expected a file in a folder that exists", "--output")])
+
+
+def write_output(text: str, path: Path | None) -> None:
+    """Write a text to a file, or print it where no file is named."""
+    if path is None:
+        typer.echo(text)
+    else:
+        path.write_text(text + "\n", encoding="utf-8")
 
 
 def check_base_url(url: str | None) -> None:

@@ -1,0 +1,80 @@
+"""The commands over what runs have kept for later ones. Each is a thin shell, as those in `app`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from planloom.cli import options as opt
+
+memory = typer.Typer(no_args_is_help=True, help="What runs have kept for later ones.", rich_markup_mode=None)
+
+Scope = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A workflow's name, or the `scope` of its memory; else all.")
+]
+Tenant = Annotated[str, typer.Option(help="Of this tenant of a service.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")]
+
+
+@memory.command("list")
+def list_(
+    scope: Scope = None,
+    tenant: Tenant = "",
+    limit: Limit = 50,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """List entries, newest first."""
+    from planloom.cli import memories
+
+    asyncio.run(memories.listed(journal, scope, tenant, limit=limit, as_json=as_json))
+
+
+@memory.command()
+def search(
+    query: Annotated[str, typer.Argument(help="Free text.")],
+    scope: Scope = None,
+    tenant: Tenant = "",
+    limit: Limit = 10,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Find entries as a run would, best fit first."""
+    from planloom.cli import memories
+
+    asyncio.run(memories.searched(journal, scope, tenant, query, limit=limit, as_json=as_json))
+
+
+@memory.command()
+def forget(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Entries, as `list` names them.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run", metavar="RUN", help="What this run kept, by its id.")] = None,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", metavar="AGE", help="What was kept longer ago: 30d, 12h.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of it.")] = False,
+    scope: Scope = None,
+    tenant: Tenant = "",
+    journal: opt.Journal = None,
+) -> None:
+    """Delete entries; of several conditions all must hold."""
+    from planloom.cli import memories
+
+    if not (ids or run_id or older_than or everything):
+        raise typer.BadParameter("name entries, or give --run, --older-than or --all", param_hint="ID")
+    asyncio.run(memories.forgotten(journal, scope, tenant, ids=ids or None, run_id=run_id, older_than=older_than))
+
+
+@memory.command()
+def export(
+    scope: Scope = None,
+    tenant: Tenant = "",
+    journal: opt.Journal = None,
+    output: opt.Output = None,
+) -> None:
+    """Write entries as JSON, one a line, newest first."""
+    from planloom.cli import memories
+    from planloom.cli.given import check_output
+
+    check_output(output)
+    asyncio.run(memories.exported(journal, scope, tenant, output))
