@@ -51,8 +51,18 @@ class Dialogue(Generic[ResultT]):
         self._messages = list(opening.messages)
         self._tools = tools
         self._read = read
-        self._repairs = repairs
+        self._allowed_repairs = self._repairs = repairs
         self._continued = False
+
+    def say(self, text: str, *, round: int) -> None:
+        """Begin a round of a panel: add what it starts with, and allow its reply the repairs of a first one."""
+        last = self._messages[-1]
+        if last.role == "user":
+            self._messages[-1] = replace(last, text=f"{last.text}\n\n{text}")
+        else:
+            self._messages.append(Message(role="user", text=text))
+        self._opening = replace(self._opening, round=round)
+        self._repairs, self._continued = self._allowed_repairs, False
 
     async def step(self, model: ChatModel) -> ResultT | Failed | None:
         """Ask once and take the reply in; `None` when the dialogue goes on.

@@ -1,10 +1,12 @@
 """Prompts are files, one per role, and they are sent byte for byte: the stable part comes first."""
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
 from planloom.core.json import Json
+from planloom.core.outcome import Evidence
 
 
 @cache
@@ -21,6 +23,15 @@ def section(title: str, body: str) -> str:
 def block(value: Json) -> str:
     """Return a value as a fenced JSON block."""
     return f"```json\n{json.dumps(value, ensure_ascii=False, indent=1)}\n```"
+
+
+def found_wrong(evidence: Iterable[Evidence], rejected: Json) -> str:
+    """Return what was found wrong with an earlier attempt, and its result; empty when nothing was."""
+    facts: list[Json] = [item.as_json() for item in evidence]
+    if not facts:
+        return ""
+    shown = f"The rejected result:\n{block(clip(rejected, 4000))}" if rejected is not None else ""
+    return f"Found wrong:\n{block(facts)}\n{shown}"
 
 
 def clip(value: Json, limit: int) -> Json:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from planloom.agents.dialogue import Dialogue, Tools
-from planloom.agents.prompting import block, clip, prompt, section
+from planloom.agents.prompting import block, found_wrong, prompt, section
 from planloom.configs.json_schema import misfits
 from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Done, Evidence, Failed, FailureKind, Outcome
@@ -105,19 +105,13 @@ def _brief(task: Task) -> str:
     if task.may_ask:
         form += f"\nWith the code `{_QUESTION}`, the reason is a question that a person will answer."
     said = "\n\n".join(f"{reason}\nA person answered: {note}" for reason, note in task.notes)
-    earlier = ""
-    if task.evidence:
-        facts: Json = [item.as_json() for item in task.evidence]
-        earlier = f"Found wrong:\n{block(facts)}\n"
-        if task.rejected is not None:
-            earlier += f"The rejected result:\n{block(clip(task.rejected, 4000))}"
     inputs = block(dict(task.inputs)) if task.inputs else ""
     return (
         section("Goal", task.goal)
         + section("Inputs", inputs)
         + section("Form of the result", form)
         + task.remembered
-        + section("Earlier attempt", earlier)
+        + section("Earlier attempt", found_wrong(task.evidence, task.rejected))
         + section("Said by a person", said)
     ).strip()
 

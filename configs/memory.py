@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from planloom.configs.nodes import Part
+from planloom.configs.part import Part
 from planloom.configs.units import Count, Seconds
 
 

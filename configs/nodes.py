@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
+from planloom.configs.panel import MemberSpec as MemberSpec
+from planloom.configs.panel import ModeratorSpec as ModeratorSpec
+from planloom.configs.panel import PanelSpec, panel_json
+from planloom.configs.part import Part
 from planloom.configs.units import Seconds, Words
 from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
 from planloom.core.json import Json, JsonObject
-from planloom.core.plan import Grant, Node, NodeId, ToolName
+from planloom.core.plan import Grant, Kind, Node, NodeId, ToolName
 from planloom.quality.catalogue import TextName
 
 ID_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
@@ -33,12 +37,6 @@ Variable = Annotated[
     Words("a name (a letter or _, then letters, digits or _; at most 64)", "variable"),
 ]
 """A name that expressions and code can read."""
-
-
-class Part(BaseModel):
-    """Base of a node's parts: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class AgreeSpec(Part):
@@ -78,7 +76,7 @@ class CheckSpec(Part):
     use its functions and classes by name."""
     ref: FunctionRef | None = None
     """Python `package.module:function(output, **with)`; it returns true, or a text saying what is wrong."""
-    args: dict[str, JsonValue] = {}
+    args: dict[str, JsonValue] = Field(default={})
     """For `ref`: more keyword arguments."""
     agree: AgreeSpec | None = None
     """Independent samples must agree."""
@@ -117,14 +115,14 @@ class GrantSpec(Part):
 
     tool: str = Field(min_length=1)
     """Tool source or operation: `db`, `files.read`."""
-    args: dict[str, JsonValue] = {}
+    args: dict[str, JsonValue] = Field(default={})
     """Arguments fixed here; the model cannot change them. They may hold `${...}` references."""
     max_calls: int | None = Field(default=None, ge=1)
     """Calls in one attempt at most."""
 
 
 class NodeSpec(Part):
-    """One node. It asks a model (`goal`), calls a tool (`tool`) or runs code (`code`)."""
+    """One node. It asks a model (`goal`), or several (`panel`), calls a tool (`tool`) or runs code (`code`)."""
 
     goal: str = ""
     """What to achieve, for a worker that sees nothing else; `${...}` is filled in. Beside `tool` or `code`, a label."""
@@ -152,10 +150,12 @@ class NodeSpec(Part):
     """Operation to call with the `with` values; no model is asked."""
     code: str | None = None
     """Python for the sandbox; `with` names are variables, `result` or the last expression is the output."""
+    panel: PanelSpec | None = None
+    """Several members work at the goal together; none of their tools may write."""
     model: str | None = None
     """First rung by name."""
     max_calls: int = Field(default=12, ge=1, le=100)
-    """Model calls of one attempt at most."""
+    """Model calls of one attempt at most; a panel's default is twice what its rounds take."""
     timeout: Seconds | None = None
     """Seconds for one attempt."""
     budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -170,13 +170,27 @@ class NodeSpec(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "NodeSpec":
-        if self.tool is not None and self.code is not None:
-            raise ValueError("expected at most one of tool, code; found both")
+        kinds = [kind for kind in ("tool", "code", "panel") if getattr(self, kind) is not None]
+        if len(kinds) > 1:
+            raise ValueError(f"expected at most one of tool, code, panel; found {' and '.join(kinds)}")
         if self.tool is None and self.code is None and not self.goal.strip():
             raise ValueError("expected a goal (for a model), a tool or code; found none")
         if len([check for check in self.checks if check.agree]) > 1:
             raise ValueError("expected at most one agree check")
         return self
+
+    @property
+    def kind(self) -> Kind:
+        """What the node is, by the key it has."""
+        if self.panel is not None:
+            return "panel"
+        return "tool" if self.tool is not None else "code" if self.code is not None else "worker"
+
+    @property
+    def _most_calls(self) -> int:
+        if self.panel is None or "max_calls" in self.model_fields_set:
+            return self.max_calls
+        return 2 * self.panel.rounds * (len(self.panel.members) + 1)
 
     def to_node(self, node_id: str) -> Node:
         """Return the plan's node of that id."""
@@ -184,7 +198,7 @@ class NodeSpec(Part):
         return Node(
             id=NodeId(node_id),
             goal=self.goal,
-            kind="tool" if self.tool is not None else "code" if self.code is not None else "worker",
+            kind=self.kind,
             inputs=self.with_,
             needs=tuple(NodeId(need) for need in self.needs),
             when=self.when,
@@ -198,8 +212,9 @@ class NodeSpec(Part):
             effect=self.effect,
             tool=ToolName(self.tool) if self.tool is not None else None,
             code=self.code,
+            panel=self.panel.to_panel() if self.panel is not None else None,
             model=self.model,
-            max_calls=self.max_calls,
+            max_calls=self._most_calls,
             timeout_s=self.timeout,
             max_cost_usd=self.budget_usd,
             approve=self.approve,
@@ -230,6 +245,7 @@ def node_json(node: Node) -> JsonObject:
         "goal": node.goal,
         "tool": node.tool,
         "code": node.code,
+        "panel": panel_json(node.panel) if node.panel is not None else None,
         "with": dict(node.inputs),
         "needs": [*node.needs],
         "when": node.when,

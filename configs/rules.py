@@ -114,8 +114,15 @@ def _rung_names(workflow: JsonObject) -> Iterator[tuple[str, Json]]:
     yield "planner.model", _mapping(workflow.get("planner")).get("model")
     for _, path, node in _entries(workflow.get("nodes"), "nodes"):
         yield child(path, "model"), node.get("model")
+        yield from _voices(_mapping(node.get("panel")), child(path, "panel"))
         for _, place, check in _entries(node.get("checks"), child(path, "checks")):
             yield child(place, "model"), check.get("model")
+
+
+def _voices(panel: JsonObject, path: str) -> Iterator[tuple[str, Json]]:
+    yield f"{path}.moderator.model", _mapping(panel.get("moderator")).get("model")
+    for _, place, member in _entries(panel.get("members"), child(path, "members")):
+        yield child(place, "model"), member.get("model")
 
 
 def _tools(workflow: JsonObject) -> Iterator[Fault]:

@@ -1,6 +1,7 @@
 """The JSON Schema of workflow files, for editors and validators: `planloom schema` prints it."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import cast
 
@@ -64,7 +65,8 @@ def _exactly_one(schema: JsonObject, keys: tuple[str, ...]) -> None:
 def _node_kinds(schema: JsonObject) -> None:
     goal: JsonObject = {"required": ["goal"], "properties": {"goal": {"pattern": r"\S"}}}
     schema["anyOf"] = [goal, _given("tool"), _given("code")]
-    schema["not"] = {"allOf": [_given("tool"), _given("code")]}
+    pairs = combinations(("tool", "code", "panel"), 2)
+    schema["not"] = {"anyOf": [{"allOf": [_given(one), _given(other)]} for one, other in pairs]}
 
 
 def _access(schema: JsonObject) -> None:

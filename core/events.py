@@ -1,19 +1,21 @@
 """Everything that happens in a run, as frozen data: the journal's rows and the stream's items."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast, get_args
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from planloom.core.answer import HoldKind
 from planloom.core.effect import EffectOutcome
+from planloom.core.event import Event as Event
 from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Evidence, Failed, Usage
+from planloom.core.panel_events import BoardAdvanced as BoardAdvanced
+from planloom.core.panel_events import PanelStopped as PanelStopped
 from planloom.core.pins import PinnedServer
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 
@@ -21,13 +23,6 @@ Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "
 """How a run stands; `interrupted` is never written down: it is `running`, and no process is at work on it."""
 PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit", "reuse"]
 Action: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Base of all events. `at` is seconds since the epoch."""
-
-    at: float = field(default_factory=time.time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +127,8 @@ class CallStarted(Event):
     rung: str
     reserved_usd: float
     reserved_tokens: int
+    member: str = ""
+    """Member of a panel that was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +335,8 @@ AnyEvent: TypeAlias = (
     | ToolCalled
     | EffectStarted
     | EffectEnded
+    | BoardAdvanced
+    | PanelStopped
     | AttemptEnded
     | Decided
     | NodeCommitted
@@ -352,7 +351,7 @@ AnyEvent: TypeAlias = (
     | RunEnded
 )
 
-EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__subclasses__()}
+EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(AnyEvent)}
 
 
 @cache

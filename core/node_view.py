@@ -6,7 +6,7 @@ from planloom.core.effect import EffectRecord
 from planloom.core.json import Json
 from planloom.core.outcome import Evidence, Failed, FailureKind, Usage
 from planloom.core.plan import NodeId
-from planloom.core.result import AttemptRecord, NodeRecord, NodeState
+from planloom.core.result import AttemptRecord, NodeRecord, NodeState, PanelRecord
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +70,8 @@ class NodeView:
     """What people said to it: why it waited, and the answer."""
     effects: dict[str, EffectRecord] = field(default_factory=dict[str, EffectRecord])
     """Writes by idempotency key, each as it was last tried."""
+    panel: PanelRecord | None = None
+    """The board of the latest attempt that had one."""
 
     @property
     def unfinished(self) -> bool:
@@ -111,4 +113,5 @@ class NodeView:
             plan_version=self.plan_version,
             reused=self.reused,
             effects=tuple(self.effects.values()),
+            panel=self.panel,
         )

@@ -9,12 +9,13 @@ from pydantic import TypeAdapter
 
 from planloom.core.check import Agree, Check
 from planloom.core.json import Json, JsonObject, digest
+from planloom.core.panel import Panel
 
 NodeId = NewType("NodeId", str)
 RunId = NewType("RunId", str)
 ToolName = NewType("ToolName", str)
 
-Kind: TypeAlias = Literal["worker", "tool", "code"]
+Kind: TypeAlias = Literal["worker", "panel", "tool", "code"]
 Effort: TypeAlias = Literal["low", "medium", "high"]
 Effect: TypeAlias = Literal["pure", "read", "write"]
 
@@ -32,7 +33,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One piece of work. `worker` asks a model, `tool` calls one tool, `code` runs Python in the sandbox."""
+    """One piece of work. `worker` asks a model and `panel` several, `tool` calls one tool, `code` runs Python."""
 
     id: NodeId
     goal: str = ""
@@ -56,10 +57,11 @@ class Node:
     effect: Effect = "pure"
     tool: ToolName | None = None
     code: str | None = None
+    panel: Panel | None = None
     model: str | None = None
     """First rung by name; `None` starts where `effort` says on the ladder."""
     max_calls: int = 12
-    """Model calls of one attempt's tool loop at most."""
+    """Model calls of one attempt at most: of a worker's tool loop, of all voices of a panel together."""
     timeout_s: float | None = None
     """Seconds for one attempt; `None` leaves it to the run's limits."""
     max_cost_usd: float | None = None

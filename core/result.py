@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 from pydantic import TypeAdapter
 
 from planloom.core.answer import HoldKind
+from planloom.core.board import Board, StopReason
+from planloom.core.contradiction import Contradiction
 from planloom.core.effect import EffectRecord
 from planloom.core.events import Action, Status
 from planloom.core.json import Json, JsonObject
@@ -35,6 +37,18 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PanelRecord:
+    """What came of a panel in its latest attempt."""
+
+    attempt: int
+    board: Board
+    stopped: StopReason | None = None
+    """Why it ended; `None` when it did not."""
+    dissent: tuple[Contradiction, ...] = ()
+    """Claims that contradict each other: those left open, or while it runs those found last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRecord:
     """What happened to one node."""
 
@@ -53,6 +67,7 @@ class NodeRecord:
     reused: bool = False
     effects: tuple[EffectRecord, ...] = ()
     """What its tools wrote, each as it was last tried."""
+    panel: PanelRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from planloom.core.node_view import AttemptView, NodeView
 from planloom.core.outcome import Usage
 from planloom.core.pins import PinnedServer
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
-from planloom.core.result import DecisionRecord, NodeState, PendingApproval, RunResult
+from planloom.core.result import DecisionRecord, NodeState, PanelRecord, PendingApproval, RunResult
 
 
 class RunView:
@@ -241,6 +241,18 @@ class RunView:
         effects = self.node(event.node_id).effects
         if (begun := effects.get(event.key)) is not None:
             effects[event.key] = replace(begun, outcome=event.outcome, result=event.result, error=event.error)
+
+    @_fold.register
+    def _(self, event: ev.BoardAdvanced) -> None:
+        self.node(event.node_id).panel = PanelRecord(
+            attempt=event.attempt, board=event.board, dissent=event.contradictions
+        )
+
+    @_fold.register
+    def _(self, event: ev.PanelStopped) -> None:
+        view = self.node(event.node_id)
+        if view.panel is not None:
+            view.panel = replace(view.panel, stopped=event.reason, dissent=event.dissent)
 
     @_fold.register
     def _(self, event: ev.AttemptEnded) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from planloom.agents.panel import Brief
 from planloom.agents.verifier import Claim, Verifier
 from planloom.agents.worker import Task, schema_evidence, work
 from planloom.core.check import Agree
@@ -18,6 +19,7 @@ from planloom.graphs.gate import FlowHeldError, Gate
 from planloom.graphs.grants import GrantedTools
 from planloom.graphs.handles import Handled
 from planloom.graphs.meter import Meter
+from planloom.graphs.panel import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +94,15 @@ class Attempts:
         match job.node.kind:
             case "worker":
                 return await self._ask(job, attempt, rung, last)
+            case "panel":
+                return await self._convene(job, attempt, rung, last)
             case "tool":
                 return await self._call(job, attempt)
             case "code":
                 return await self._compute(job)
 
     async def _ask(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
-        gate = Gate(self._run, job.node, tainted=last is not None)
-        granted = GrantedTools(self._run.toolbox, job.grants, self._calls(job, attempt), gate)
-        tools = Handled(granted, self._run.log, job.values, node_id=job.node.id, attempt=attempt)
+        tools = self._handled(job, attempt, self._granted(job, attempt, last))
         task = Task(
             node_id=job.node.id,
             attempt=attempt,
@@ -115,6 +117,39 @@ class Attempts:
             notes=self._run.view.notes_of(job.node.id),
         )
         return await work(task, self.model(job.node, rung, attempt), tools, repairs=self._run.spec.route.repair)
+
+    async def _convene(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
+        if job.node.panel is None:
+            raise ValueError(f"{job.node.id} has no panel")
+        granted = self._granted(job, attempt, last)
+        brief = Brief(
+            node_id=job.node.id,
+            attempt=attempt,
+            goal=job.goal,
+            inputs=await self._handled(job, attempt, granted).inputs(),
+            schema=dict(job.node.output) if job.node.output is not None else None,
+            evidence=tuple(item for item in last.evidence if not item.passed) if last else (),
+            rejected=last.output if last else None,
+            remembered=job.remembered,
+            notes=self._run.view.notes_of(job.node.id),
+        )
+        session = Session(
+            self._run,
+            job.node,
+            job.node.panel,
+            brief,
+            rung=rung,
+            model=lambda name: self.model(job.node, name, attempt),
+            tools=lambda: self._handled(job, attempt, granted),
+        )
+        return await session.hold()
+
+    def _granted(self, job: Job, attempt: int, last: Failed | None) -> GrantedTools:
+        gate = Gate(self._run, job.node, tainted=last is not None)
+        return GrantedTools(self._run.toolbox, job.grants, self._calls(job, attempt), gate)
+
+    def _handled(self, job: Job, attempt: int, granted: GrantedTools) -> Handled:
+        return Handled(granted, self._run.log, job.values, node_id=job.node.id, attempt=attempt)
 
     async def _call(self, job: Job, attempt: int) -> Outcome:
         (tool,) = self._run.toolbox.expand(job.node.tool or "")

@@ -121,7 +121,7 @@ def _lint_ref(nodes: Mapping[NodeId, Node], ref: Ref, owner: NodeId | None, fiel
     if ref.node_id and target is None:
         yield _unknown_node(ref.node_id, nodes, owner, field)
         return
-    if target is None or (target.kind != "worker" and target.output is None):
+    if target is None or (target.kind in ("tool", "code") and target.output is None):
         return
     text: Json = {"type": "string"}
     schema = dict(target.output) if target.output is not None else text

@@ -287,7 +287,7 @@ class Driver:
                 rungs=progress.rungs,
                 rung=progress.rung,
                 failures_on_rung=progress.failures_on_rung,
-                voted=progress.voted or progress.agree is not None,
+                voted=progress.voted or progress.agree is not None or node.kind == "panel",
                 repeatable=node.kind != "code",
                 wrote=self._run.in_doubt(node, progress.attempt),
                 replans_left=self._run.replans_left,

@@ -12,6 +12,7 @@ from planloom.configs.json_schema import misfits, schema_faults
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
 from planloom.core.expr import ExprError, inputs_in, names_in, nodes_in
 from planloom.core.json import Json, JsonObject, canonical
+from planloom.core.panel import Panel
 from planloom.core.pattern import PatternError, check_pattern
 from planloom.core.plan import Effect, Finding, FindingCode, Node, NodeId
 from planloom.core.refs import Ref, RefError, find_refs
@@ -97,6 +98,7 @@ def lint_node(node: Node, facts: Facts) -> list[Finding]:
         *_lint_shape(node, facts),
         *_lint_memory(node, facts),
         *_lint_model(node, facts),
+        *(lint_panel(node, node.panel, facts) if node.panel is not None else ()),
         *_lint_rest(node),
     ]
 
@@ -260,7 +262,8 @@ def _lint_shape(node: Node, facts: Facts) -> Iterator[Finding]:
     if node.agree is not None and effect_of(node, facts) == "write":
         yield _finding(node, "bad_node", "checks", "samples of a node that writes would write several times")
     if node.agree is not None and node.kind != "worker":
-        yield _finding(node, "bad_node", "checks", "`agree` compares answers of a model; this node asks none")
+        why = "a panel compares its claims already" if node.kind == "panel" else "this node asks none"
+        yield _finding(node, "bad_node", "checks", f"`agree` compares answers of a model; {why}")
     if isinstance(node.map, str) and "${" not in node.map:
         yield _finding(node, "bad_node", "map", f"expected a list or a reference to one, found {node.map!r}")
     for name in node.inputs if node.code is not None else ():
@@ -276,7 +279,7 @@ def _lint_memory(node: Node, facts: Facts) -> Iterator[Finding]:
     for field, used in ("recall", node.recall), ("remember", node.remember):
         if used and not facts.memory:
             yield _finding(node, "bad_node", field, f"`{field}` needs a `memory`; the workflow has none")
-    if node.recall and node.kind != "worker":
+    if node.recall and node.kind not in ("worker", "panel"):
         yield _finding(node, "bad_node", "recall", "only a model can be shown what is recalled; this node asks none")
 
 
@@ -285,13 +288,27 @@ def _lint_model(node: Node, facts: Facts) -> Iterator[Finding]:
         yield _finding(
             node, "unknown_model", "model", f"no model {node.model!r}{did_you_mean(node.model, facts.rungs)}"
         )
-    if node.kind == "worker" and not facts.rungs:
+    if node.kind in ("worker", "panel") and not facts.rungs:
         yield _finding(
             node,
             "unknown_model",
             "goal",
             "a node with a goal needs a model; the workflow has none under `models`",
         )
+
+
+def lint_panel(node: Node, panel: Panel, facts: Facts) -> Iterator[Finding]:
+    """Yield what is wrong with a node's panel."""
+    if effect_of(node, facts) == "write":
+        message = "members of a panel read at once and may not write; let a node behind it write"
+        yield _finding(node, "grant_too_wide", "tools", message)
+    if node.max_calls < panel.calls_a_round:
+        message = f"one round takes {panel.calls_a_round} calls, one for each member and the moderator"
+        yield _finding(node, "bad_node", "max_calls", f"{message}; at most {node.max_calls} are allowed")
+    voices = [(f"panel.members.{member.name}.model", member.model) for member in panel.members]
+    for field, name in (("panel.moderator.model", panel.moderator), *voices):
+        if name is not None and name not in facts.rungs:
+            yield _finding(node, "unknown_model", field, f"no model {name!r}{did_you_mean(name, facts.rungs)}")
 
 
 def _lint_rest(node: Node) -> Iterator[Finding]:

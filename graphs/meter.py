@@ -124,6 +124,7 @@ class Meter:
             rung=self._rung.name,
             reserved_usd=reserved.usd,
             reserved_tokens=reserved.tokens,
+            member=request.member,
         )
         call = _Call(event, reserved, time.monotonic())
         try:

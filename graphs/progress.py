@@ -58,7 +58,7 @@ class Progress:
 
 def ladder_of(node: Node, ladder: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
     """Return the rungs a node may climb and where it starts."""
-    if node.kind != "worker":
+    if node.kind not in ("worker", "panel"):
         return (), 0
     if node.model is None:
         return ladder, min(1, len(ladder) - 1) if node.effort == "high" else 0

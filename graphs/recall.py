@@ -105,7 +105,7 @@ async def remember(run: Run, job: Job, output: Json) -> None:
 def _kind(spec: MemorySpec, node: Node) -> MemoryKind | None:
     if node.remember:
         return "fact"
-    checked = node.kind == "worker" and bool(node.checks or node.agree)
+    checked = node.kind in ("worker", "panel") and bool(node.checks or node.agree)
     return "result" if spec.remember == "checked" and checked else None
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 from planloom.core.json import JsonObject
 from planloom.core.outcome import Usage
 
-Role: TypeAlias = Literal["planner", "worker", "judge"]
+Role: TypeAlias = Literal["planner", "worker", "judge", "member", "moderator"]
 Finish: TypeAlias = Literal["stop", "tool_calls", "length", "refusal"]
 Mode: TypeAlias = Literal["json_schema", "json_object", "tool", "prompt"]
 """How a reply that must fit a schema is asked for."""
@@ -60,6 +60,10 @@ class Request:
     role: Role
     node_id: str = ""
     attempt: int = 1
+    member: str = ""
+    """Name of a panel's member."""
+    round: int = 0
+    """Round of a panel, from 1; 0 elsewhere."""
     tools: tuple[ToolOffer, ...] = ()
     schema: JsonObject | None = None
     """JSON Schema the reply's text must fit; `None` for free text."""

@@ -289,11 +289,14 @@ def _open_chat(endpoint: Endpoint, client: httpx2.AsyncClient) -> _Chat:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    return {
+    headers = {
         "x-planloom-role": request.role,
         "x-planloom-node": quote(request.node_id, safe="[]._-"),
         "x-planloom-attempt": str(request.attempt),
     }
+    if request.round:
+        headers |= {"x-planloom-round": str(request.round), "x-planloom-member": request.member}
+    return headers
 
 
 def _message(exc: openai.APIStatusError) -> str:

@@ -72,9 +72,9 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
     if not body:
         return _error(400, "the request's body is not a JSON object", None)
     asked = read_asked(body, request.headers, api)
-    requests.append(
-        {"role": asked.role, "node": asked.node, "attempt": asked.attempt, "model": asked.model, "body": body}
-    )
+    who: JsonObject = {"role": asked.role, "node": asked.node, "attempt": asked.attempt, "model": asked.model}
+    where: JsonObject = {"member": asked.member, "round": asked.round} if asked.round else {}
+    requests.append({**who, **where, "body": body})
     try:
         line = stage.answer(asked).under(_cap(body))
     except Unscripted as exc:

@@ -22,12 +22,16 @@ class _Part(BaseModel):
 class When(_Part):
     """Which requests a rule answers; what is left out matches anything."""
 
-    role: Literal["planner", "worker", "judge"] | None = None
+    role: Literal["planner", "worker", "judge", "member", "moderator"] | None = None
     """Who asks."""
     node: str | None = None
     """Node id, or a pattern with `*`, `?` and `[...]`: `report`, `row*`."""
     attempt: Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=1)], ...] | None = None
     """Number of the node's attempt, from 1, or a list of them."""
+    member: str | None = None
+    """Name of a panel's member, or a pattern."""
+    round: Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    """Number of a panel's round, from 1, or a list of them."""
     model: str | None = None
     """Model name without its provider, or a pattern."""
     contains: str | None = None
@@ -37,15 +41,20 @@ class When(_Part):
 
     def matches(self, asked: "Asked") -> bool:
         """Whether the rule is meant for this request."""
-        attempts = (self.attempt,) if isinstance(self.attempt, int) else self.attempt
         return (
             (self.role is None or self.role == asked.role)
             and (self.node is None or self.node == asked.node or fnmatchcase(asked.node, self.node))
-            and (attempts is None or asked.attempt in attempts)
+            and _is_one(asked.attempt, self.attempt)
+            and (self.member is None or fnmatchcase(asked.member, self.member))
+            and _is_one(asked.round, self.round)
             and (self.model is None or fnmatchcase(asked.model, self.model))
             and (self.contains is None or any(self.contains in text for text in asked.texts))
             and (self.tool_results is None or self.tool_results == len(asked.tool_results))
         )
+
+
+def _is_one(number: int, wanted: int | tuple[int, ...] | None) -> bool:
+    return wanted is None or number == wanted or (isinstance(wanted, tuple) and number in wanted)
 
 
 class ScriptedCall(_Part):
@@ -159,6 +168,8 @@ class Asked(_Part):
     node: str
     attempt: int
     model: str
+    member: str = ""
+    round: int = 0
     texts: tuple[str, ...] = ()
     """Texts of all messages."""
     user_texts: tuple[str, ...] = ()

@@ -75,9 +75,11 @@ class Stage:
             if not spent and rule.when.matches(asked):
                 self._used[index] += 1
                 return rule
+        who = f", member {asked.member!r}" if asked.member else ""
+        when = f", round {asked.round}" if asked.round else ""
         raise Unscripted(
-            f"the rehearsal script has no rule for role {asked.role!r}, node {asked.node!r}, attempt {asked.attempt},"
-            f" model {asked.model!r}, tool_results {len(asked.tool_results)}"
+            f"the rehearsal script has no rule for role {asked.role!r}, node {asked.node!r}, attempt {asked.attempt}"
+            f"{who}{when}, model {asked.model!r}, tool_results {len(asked.tool_results)}"
         )
 
 
@@ -122,13 +124,14 @@ def _look_up(hole: "re.Match[str]", asked: Asked) -> Json:
 def _named(name: str, asked: Asked, *, whole: bool) -> Json:
     """Return what a name stands for; a text is parsed as JSON when a path goes into it."""
     plain: dict[str, Json] = {"role": asked.role, "node": asked.node, "attempt": asked.attempt, "model": asked.model}
+    plain |= {"member": asked.member, "round": asked.round}
     if name in plain:
         return plain[name]
     if name == "tool_results":
         return [_parsed(text) for text in asked.tool_results]
     texts = {"tool_result": asked.tool_results, "last_user": asked.user_texts}.get(name)
     if texts is None:
-        known = "node, attempt, model, role, last_user, tool_result, tool_results, input"
+        known = "node, attempt, model, role, member, round, last_user, tool_result, tool_results, input"
         raise ValueError(f"there is no such name; known are {known}")
     if not texts:
         raise ValueError("the dialogue holds none")

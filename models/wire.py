@@ -18,11 +18,13 @@ Api: TypeAlias = Literal["chat", "responses"]
 def read_asked(body: JsonObject, headers: Mapping[str, str], api: Api) -> Asked:
     """Return the request as rules see it. A client that sends no `x-planloom-*` headers is a worker."""
     said = _chat_messages(body) if api == "chat" else _response_items(body)
-    attempt = headers.get("x-planloom-attempt", "1")
+    attempt, round_ = headers.get("x-planloom-attempt", "1"), headers.get("x-planloom-round", "0")
     return Asked(
         role=headers.get("x-planloom-role", "worker"),
         node=unquote(headers.get("x-planloom-node", "")),
         attempt=int(attempt) if attempt.isdecimal() else 1,
+        member=headers.get("x-planloom-member", ""),
+        round=int(round_) if round_.isdecimal() else 0,
         model=str(body.get("model", "")),
         texts=tuple(text for _, text in said),
         user_texts=tuple(text for role, text in said if role == "user"),

@@ -28,6 +28,15 @@ _FILLS: Mapping[NodeState | None, tuple[str, str, str]] = {
 """Background, border and strip of a card by its state; `None` for a plan that has not run."""
 
 
+_SHAPES: Mapping[Kind, tuple[str, str]] = {
+    "worker": ("(", ")"),
+    "panel": ("([", "])"),
+    "tool": ("[[", "]]"),
+    "code": ("{{", "}}"),
+}
+"""What stands around a card's label in Mermaid."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A node as it is drawn."""
@@ -96,7 +105,7 @@ def _mermaid_shape(card: Card) -> str:
     label = "<br/>".join(part for part in parts if part not in ("", "<i></i>"))
     if card.mapped:
         return f'@{{ shape: procs, label: "{label}" }}'
-    opening, closing = {"worker": ("(", ")"), "tool": ("[[", "]]"), "code": ("{{", "}}")}[card.kind]
+    opening, closing = _SHAPES[card.kind]
     return f'{opening}"{label}"{closing}'
 
 

@@ -8,7 +8,9 @@ from planloom.core.result import NodeState
 
 SpanKind: TypeAlias = Literal["passed", "failed", "running", "cut", "plan", "map", "needs", "slot", "human"]
 """An attempt by how it ended, the planner at work, a map as a whole; or a wait: for other nodes, a place, a person."""
-MarkKind: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop", "held", "approved", "rejected"]
+MarkKind: TypeAlias = Literal[
+    "retry", "vote", "promote", "replan", "ask", "stop", "held", "approved", "rejected", "round", "dissent"
+]
 WAITS: tuple[SpanKind, ...] = ("needs", "slot", "human")
 
 
@@ -37,7 +39,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A moment: what the router decided, or a person."""
+    """A moment: what the router decided, or a person; the end of a panel's round, and what it left open."""
 
     kind: MarkKind
     at: float

@@ -82,6 +82,8 @@ class _Layout:
                     reason = f"{event.action}: {one_line(event.reason, 400)}"
                     title = f"{reason}\nnext rung: {one_line(event.rung)}" if event.rung else reason
                     self._mark(event.node_id, Mark(kind=event.action, at=self.axis.place(event.at), title=title))
+                case ev.BoardAdvanced() | ev.PanelStopped():
+                    self._gather_panel(event)
                 case _:
                     self._gather_human(event)
         self._gather_beats()
@@ -91,6 +93,18 @@ class _Layout:
 
     def _mark(self, node_id: NodeId | None, mark: Mark) -> None:
         self.marks.setdefault(node_id, []).append(mark)
+
+    def _gather_panel(self, event: ev.BoardAdvanced | ev.PanelStopped) -> None:
+        """Mark the end of each round of a panel, and what the panel left open."""
+        place = self.axis.place(event.at)
+        if isinstance(event, ev.PanelStopped):
+            left = "".join(f"\n{' and '.join(pair.claims)}: {one_line(pair.reason)}" for pair in event.dissent[:5])
+            if left:
+                self._mark(event.node_id, Mark(kind="dissent", at=place, title=f"{event.reason}{left}"))
+        elif event.board.merged_round == event.board.round:
+            standing = plural(len(event.board.standing), "claim")
+            title = f"round {event.board.round} merged: {standing} stand, board version {event.board.version}"
+            self._mark(event.node_id, Mark(kind="round", at=place, title=title))
 
     def _gather_human(self, event: ev.AnyEvent) -> None:
         """Take in what waits for a person, and the answer; the span of a wait grows until then."""
@@ -126,8 +140,9 @@ class _Layout:
             elif isinstance(event, ev.CallEnded):
                 begun = open_calls.pop(event.call_id, None)
                 start = begun.at if begun else event.at - event.seconds
+                who = f" for {begun.member}" if begun and begun.member else ""
                 title = (
-                    f"model call: {one_line(event.model or event.rung)}\n{seconds(event.seconds)}, "
+                    f"model call{who}: {one_line(event.model or event.rung)}\n{seconds(event.seconds)}, "
                     f"{plural(event.usage.tokens, 'token')}, {usd(event.cost_usd)}\n{one_line(event.error, 400)}"
                 )
                 self._beat(event.node_id, "model", start, event.at, title)

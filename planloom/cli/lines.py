@@ -102,6 +102,7 @@ def _(event: ev.CallStarted) -> dict[str, Json]:
         "node": event.node_id,
         "attempt": event.attempt,
         "role": event.role,
+        "member": event.member,
         "rung": event.rung,
         "reserved_usd": event.reserved_usd,
         "reserved_tokens": event.reserved_tokens,
@@ -150,6 +151,29 @@ def _(event: ev.EffectEnded) -> dict[str, Json]:
         "outcome": event.outcome,
         "told_by": event.told_by,
         "error": event.error,
+    }
+
+
+@_facts.register
+def _(event: ev.BoardAdvanced) -> dict[str, Json]:
+    return {
+        "node": event.node_id,
+        "attempt": event.attempt,
+        "version": event.board.version,
+        "round": event.board.round,
+        "claims": len(event.board.claims),
+        "contradictions": "; ".join(f"{' and '.join(pair.claims)}: {pair.reason}" for pair in event.contradictions),
+    }
+
+
+@_facts.register
+def _(event: ev.PanelStopped) -> dict[str, Json]:
+    return {
+        "node": event.node_id,
+        "attempt": event.attempt,
+        "reason": event.reason,
+        "rounds": event.rounds,
+        "dissent": "; ".join(f"{' and '.join(pair.claims)}: {pair.reason}" for pair in event.dissent),
     }
 
 

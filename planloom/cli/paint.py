@@ -41,6 +41,8 @@ MARKS: Mapping[MarkKind, tuple[str, SpanKind]] = {
     "held": ("‖", "human"),
     "approved": ("✓", "passed"),
     "rejected": ("✗", "failed"),
+    "round": ("◆", "plan"),
+    "dissent": ("≠", "human"),
 }
 """Glyph of a mark, and whose colour it has."""
 _CAP_NEAR = 3.0

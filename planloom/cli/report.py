@@ -9,6 +9,7 @@ from rich.text import Text
 from planloom.cli.gantt import Gantt
 from planloom.cli.hints import hints
 from planloom.cli.live import decisions, heading, nodes_grid, totals
+from planloom.cli.panels import panels
 from planloom.cli.rows import base_of, table
 from planloom.cli.timeline import timeline
 from planloom.cli.words import STATUS_COLOURS, harmless, one_line, plural, pretty, seconds, tokens, usd
@@ -81,6 +82,7 @@ def record(view: RunView, gantt: Gantt, now: float, width: int, journal: str | N
     parts: list[RenderableType] = [summary(view, now), Text(), timeline(gantt, width)]
     if any(node.attempts for node in result.nodes.values()):
         parts += [Text(), Text("attempts", "bold"), attempts(result.nodes.values(), width)]
+    parts += panels(result.nodes.values())
     for finding in result.findings:
         parts.append(Text(f"warning: {one_line(finding.text)}", "yellow"))
     if result.output is not None:

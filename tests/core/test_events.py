@@ -6,8 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from planloom.core import events as ev
+from planloom.core.board import Board, Claim, ClaimId, Merge, Ruling
 from planloom.core.check import Agree, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.contradiction import Contradiction
 from planloom.core.outcome import Evidence, Failed, FailureKind, Usage
+from planloom.core.panel import Member, Panel
 from planloom.core.plan import Finding, Grant, Node, NodeId, Plan, RunId, ToolName
 
 A = NodeId("a")
@@ -51,7 +54,26 @@ NODE = Node(
 )
 BARE = Node(id=NodeId("b"), kind="tool", tool=ToolName("db.query"))
 CODE = Node(id=NodeId("c"), kind="code", code="1 + 1")
-PLAN = Plan(version=3, nodes={A: NODE, BARE.id: BARE, CODE.id: CODE}, output={"r": "${nodes.a.output}"})
+PANEL = Node(
+    id=NodeId("p"),
+    kind="panel",
+    panel=Panel(members=(Member(name="m", role="r"), Member(name="n", role="r", model="big"))),
+)
+PLAN = Plan(
+    version=3, nodes={A: NODE, BARE.id: BARE, CODE.id: CODE, PANEL.id: PANEL}, output={"r": "${nodes.a.output}"}
+)
+C1, C2 = ClaimId("c1"), ClaimId("c2")
+CLAIM = Claim(id=C1, author="m", round=1, subject="s", statement="It is.", value={"k": [1, 2.5]}, sources=("x",))
+PAIR = Contradiction(claims=(C1, C2), subject="s", reason="they differ")
+BOARD = Board(
+    version=4,
+    round=2,
+    claims=(CLAIM, replace(CLAIM, id=C2, confidence=0.5, supersedes=C1, endorsed_by=("n",))),
+    withdrawn=(C1,),
+    rulings=(Ruling(claims=(C1, C2), keep="both", reason="r"),),
+    merge=Merge(result=[None], decided=True, question="?"),
+    merged_round=2,
+)
 FINDING = Finding(code="unread_output", message="nobody reads it", node_id=A, field="output", fatal=False)
 
 EVENTS: list[ev.AnyEvent] = [
@@ -92,6 +114,8 @@ EVENTS: list[ev.AnyEvent] = [
     ev.ToolCalled(node_id=A, attempt=1, tool="db.query", args={"sql": "SELECT 'é'"}, seconds=0.1, error="x"),
     ev.EffectStarted(node_id=A, attempt=1, tool="t.w", key="k", work="w", args={"to": "x"}),
     ev.EffectEnded(node_id=A, attempt=1, tool="t.w", key="k", outcome="failed", error="no", told_by="verify"),
+    ev.BoardAdvanced(node_id=A, attempt=1, board=BOARD, contradictions=(PAIR,)),
+    ev.PanelStopped(node_id=A, attempt=1, reason="dissent", rounds=2, dissent=(PAIR,)),
     ev.AttemptEnded(node_id=A, attempt=1, seconds=2.0, evidence=FAILED.evidence, failed=FAILED),
     ev.AttemptEnded(node_id=A, attempt=2, seconds=2.0),
     ev.Decided(node_id=A, attempt=1, action="promote", reason="check on mini", rung="big"),
@@ -130,7 +154,8 @@ def test_a_plan_that_was_read_back_is_the_same_work() -> None:
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Node)])
 def test_every_field_of_a_node_counts_in_its_identity(field: str) -> None:
-    other = replace(BARE, **{field: "1 + 1" if field == "code" else getattr(NODE, field)})
+    others = {"code": CODE.code, "panel": PANEL.panel}
+    other = replace(BARE, **{field: others.get(field, getattr(NODE, field))})
     assert other.digest != BARE.digest
 
 

@@ -1,0 +1,137 @@
+"""What a sentence says, as far as code can tell: its words without figures, whether it denies them, its figures.
+
+English, and shallow on purpose: two sentences are held against each other only where their words are the same.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import date
+
+_TOKEN = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})(?:T[\d:.]+)?"
+    r"|(?P<number>(?<![\w.])[+-]?\d+(?:[,_]\d{3})*(?:\.\d+)?(?:[eE][+-]?\d+)?)(?P<unit>\s?%|[^\W\d_]+)?"
+    r"|(?P<word>\w+(?:['’]\w+)?)"
+)
+_WRAPPED = re.compile(r"\b(it is|it's) (?P<not>not )?(true|the case|false|untrue|wrong) that\b")
+_DENIED = frozenset(("not", "no", "never", "cannot", "neither", "nor", "without"))
+_IDLE = frozenset(
+    ("a", "an", "the", "do", "does", "did", "any", "is", "are", "was", "were", "be", "been", "has", "have")
+)
+"""Words that carry nothing, or turn up only in one of a statement and its denial."""
+_LEANING = frozenset(("it", "this", "that", "these", "those", "they", "he", "she", "its", "their", "them", "there"))
+
+
+_ARTICLES = frozenset(("a", "an", "the", "of", "s"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A number with the word behind it, which may be its unit."""
+
+    value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement as it is compared."""
+
+    words: tuple[str, ...]
+    """Its words in their plainest form; a figure is `#`, a date `@`."""
+    denied: bool
+    """Whether it says that these words do not hold."""
+    figures: tuple[Figure, ...]
+    dates: tuple[date, ...]
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it can be understood without its subject."""
+        return len(self.words) > 2 and not _LEANING & set(self.words)
+
+
+def read_statement(text: str) -> Statement:
+    """Read one statement."""
+    text, denied = _unwrapped(text.casefold())
+    words: list[str] = []
+    figures: list[Figure] = []
+    dates: list[date] = []
+    for token in _TOKEN.finditer(text):
+        if (day := read_date(token["date"] or "")) is not None:
+            dates.append(day)
+            words.append("@")
+        elif token["number"]:
+            unit = (token["unit"] or _next_word(text, token.end())).strip()
+            figures.append(Figure(value=read_number(token["number"]), unit=_stem(unit)))
+            words += ["#", _stem(token["unit"].strip())] if token["unit"] else ["#"]
+        else:
+            denied ^= _take(token["word"] or "", words)
+    return Statement(words=tuple(words), denied=denied, figures=tuple(figures), dates=tuple(dates))
+
+
+def _unwrapped(text: str) -> tuple[str, bool]:
+    """Take `it is not true that` and the like out of a text; tell whether they deny it."""
+    denied = False
+    for found in _WRAPPED.finditer(text):
+        denied ^= (found[3] in ("false", "untrue", "wrong")) is not bool(found["not"])
+    return _WRAPPED.sub(" ", text), denied
+
+
+def _take(word: str, words: list[str]) -> bool:
+    """Add a word in its plainest form; tell whether it turns what is said around."""
+    base, _, short = word.replace("’", "'").partition("'")
+    if short == "t":
+        base = base.removesuffix("n") if base not in ("can", "won") else {"won": "will"}.get(base, base)
+        if base not in _IDLE:
+            words.append(_stem(base))
+        return True
+    if base in _DENIED:
+        if base == "cannot":
+            words.append("can")
+        return True
+    if base in _IDLE:
+        return False
+    opposite = len(base) > 5 and base.startswith("un")
+    words.append(_stem(base.removeprefix("un") if opposite else base))
+    return opposite
+
+
+def _stem(word: str) -> str:
+    """Cut a plural or a third person's ending: `exports` and `export` are the same here."""
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def _next_word(text: str, at: int) -> str:
+    after = re.compile(r"\s+([^\W\d_]+)").match(text, at)
+    return after[1] if after else ""
+
+
+def read_subject(text: str) -> tuple[str, ...]:
+    """Return the words of a subject or a term that count when two are compared."""
+    return tuple(word for word in re.findall(r"[^\W_]+", text.casefold()) if word not in _ARTICLES)
+
+
+def read_number(text: str) -> float:
+    """Return the number that a text of digits says."""
+    return float(text.replace(",", "").replace("_", ""))
+
+
+def read_date(text: str) -> date | None:
+    """Return the day of an ISO date or time; `None` for any other text."""
+    if not re.match(r"\d{4}-\d{2}-\d{2}(?:$|[T ])", text):
+        return None
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None
+
+
+def read_figure(text: str) -> Figure | None:
+    """Return the quantity that a whole text is, such as `12 kg`; `None` for any other text."""
+    found = re.fullmatch(r"\s*([+-]?\d+(?:[,_]\d{3})*(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([^\d\s][^\d]{0,15})?\s*", text)
+    if found is None:
+        return None
+    value = read_number(found[1])
+    return Figure(value=value, unit=_stem((found[2] or "").strip().casefold())) if math.isfinite(value) else None
