@@ -7,8 +7,9 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from sqlalchemy import RowMapping, insert, select, update
 
@@ -18,7 +19,7 @@ from planloom.state.tables import api_keys
 
 Role: TypeAlias = Literal["viewer", "runner", "approver", "admin"]
 """`viewer` reads; `runner` starts, stops and resumes as well; `approver` reads and answers; `admin` may do all."""
-ROLES: tuple[Role, ...] = get_args(Role)
+ROLES: Mapping[str, Role] = {"viewer": "viewer", "runner": "runner", "approver": "approver", "admin": "admin"}
 _PREFIX = "pl"
 _NOBODY = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
 

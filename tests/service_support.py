@@ -45,6 +45,16 @@ nodes:
   two: {code: "w + 1", with: {w: "${nodes.wait.output}"}}
 output: "${nodes.two.output}"
 """
+MANY = """
+version: 1
+name: many
+inputs: {items: {type: array}}
+nodes:
+  each: {code: "item", map: "${inputs.items}", with: {item: "${item}"}}
+  wait: {tool: gate}
+  last: {code: "len(all)", with: {all: "${nodes.each.output}"}, needs: [wait]}
+output: "${nodes.last.output}"
+"""
 
 
 @dataclass
@@ -90,6 +100,7 @@ async def on_port(app: FastAPI) -> AsyncIterator[str]:
             yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         finally:
             server.should_exit = True
+            await task
 
 
 @dataclass
@@ -102,7 +113,7 @@ class Serve:
     @asynccontextmanager
     async def __call__(self, *, auth: Authenticate = api_keys, limits: Limits | None = None) -> AsyncIterator[Site]:
         engine = Engine(journal=self.folder / "runs.db", tools={"gate": self.gate.__call__})
-        workflows = [Workflow.from_text(text, base_dir=self.folder) for text in (SUM, CAREFUL, GATED)]
+        workflows = [Workflow.from_text(text, base_dir=self.folder) for text in (SUM, CAREFUL, GATED, MANY)]
         app = make_app(engine, workflows, auth=auth, limits=limits, drain_s=0.2)
         async with on_port(app) as url:
             yield Site(url, engine, app)
@@ -125,6 +136,26 @@ async def events_of(http: httpx.AsyncClient, run_id: str, after: int = 0, most: 
                 found.append((number, json.loads(value)))
                 if most is not None and len(found) >= most:
                     return found
+    return found
+
+
+async def raw_events(url: str, key: str, run_id: str, after: int = 0, most: int | None = None) -> list[Numbered]:
+    """Do as `events_of` with next to no work on this side: for many clients in one process."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1 << 22)
+    found, number = list[Numbered](), 0
+    try:
+        head = f"GET /v1/runs/{run_id}/events HTTP/1.0\r\nHost: {host}\r\nAuthorization: {key}\r\n"
+        writer.write(f"{head}Last-Event-ID: {after}\r\n\r\n".encode())
+        status = await reader.readline()
+        assert status.split()[1] in (b"200", b"204"), status
+        while (line := await reader.readline()) and (most is None or len(found) < most):
+            if line.startswith(b"id: "):
+                number = int(line[4:])
+            elif line.startswith(b"data: "):
+                found.append((number, json.loads(line[6:])))
+    finally:
+        writer.close()
     return found
 
 

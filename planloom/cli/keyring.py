@@ -28,12 +28,11 @@ async def create_key(place: str | None, *, tenant: str, role: str, note: str, li
     """Make a key and print it, this once.
 
     Raises:
-        ConfigError: There is no such role, or the life time is no duration.
+        ConfigError: The life time is no duration.
     """
-    known = next(item for item in ROLES if item == role)
     lifetime_s = None if lifetime is None else _seconds(lifetime, "--lifetime")
     async with journal_at(place) as journal:
-        typer.echo(await Keys(journal).create(tenant, known, note=note, lifetime_s=lifetime_s))
+        typer.echo(await Keys(journal).create(tenant, ROLES[role], note=note, lifetime_s=lifetime_s))
 
 
 async def list_keys(place: str | None, *, as_json: bool) -> None:

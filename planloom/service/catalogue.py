@@ -5,7 +5,7 @@ from pathlib import Path
 
 from planloom.configs.load import Workflow, read_document
 from planloom.core.errors import ConfigError, Problem
-from planloom.core.json import JsonObject
+from planloom.core.json import Json, JsonObject
 
 
 def catalogue_of(sources: Iterable[Workflow | Path | str]) -> Mapping[str, Workflow]:
@@ -51,12 +51,30 @@ def input_schema(workflow: Workflow) -> JsonObject:
         default: JsonObject = {} if spec.required else {"default": spec.default}
         properties[name] = {**spec.as_schema(), **about, **default}
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "properties": properties,
         "required": [name for name, spec in specs.items() if spec.required],
         "additionalProperties": False,
     }
+
+
+_PLAIN: Mapping[str, Json] = {"string": "text", "number": 1.5, "integer": 1, "boolean": True, "array": [], "object": {}}
+
+
+def request_of(workflows: Mapping[str, Workflow]) -> JsonObject:
+    """Return what the document says of a request for a run: each workflow with its own inputs, and examples."""
+    if not workflows:
+        return {}
+    choices: list[Json] = []
+    examples: JsonObject = {}
+    for name, workflow in workflows.items():
+        inputs = input_schema(workflow)
+        named: JsonObject = {"workflow": {"const": name}, "inputs": inputs}
+        choices.append({"properties": named, "required": ["workflow", *(["inputs"] if inputs["required"] else [])]})
+        needed = {key: spec for key, spec in workflow.spec.inputs.items() if spec.required}
+        simplest: JsonObject = {key: spec.enum[0] if spec.enum else _PLAIN[spec.type] for key, spec in needed.items()}
+        examples[name] = {"value": {"workflow": name, "inputs": simplest}}
+    return {"schema": {"oneOf": choices}, "examples": examples}
 
 
 def held_to(workflow: Workflow, *, time_s: float, usd: float | None) -> Workflow:

@@ -74,7 +74,7 @@ def _add_approve(api: APIRouter, service: Service) -> None:
         "/runs/{run_id}/approve",
         status_code=202,
         response_model=RunStartedShape,
-        responses=described(404, 409, 413, 422),
+        responses=described(400, 404, 409, 413, 422),
         summary="Answer what waits",
         tags=["runs"],
     )

@@ -21,10 +21,17 @@ _EXAMPLE = (
     '"input_digest":"5d1f0c3b8a7e6f42","output":"...","attempt":1,"reused":false}\n\n'
 )
 
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "Number of the event in its run."},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 _DOCUMENTED: Documented = {
     200: {
         "description": "Server-sent events.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        "content": {"text/event-stream": {"itemSchema": _EVENT, "example": _EXAMPLE}},
     },
     204: {"description": "The run is over and there is nothing after that event: do not ask again."},
 }
@@ -74,7 +81,7 @@ def add_events(api: APIRouter, service: Service) -> None:
     @api.get(
         "/runs/{run_id}/events",
         response_class=Response,
-        responses={**described(404, 422), **_DOCUMENTED},
+        responses={**described(404, 409, 422), **_DOCUMENTED},
         summary="Follow a run",
         tags=["runs"],
     )
@@ -95,7 +102,7 @@ def add_events(api: APIRouter, service: Service) -> None:
         latest = await visit.runtime.engine.journal.latest(found)
         if latest is not None and last_event_id > latest.seq:
             fault = Fault(pointer="Last-Event-ID", detail=f"the last event has the number {latest.seq}")
-            raise Problem(422, "invalid", "There is no such event.", errors=[fault])
+            raise Problem(409, "conflict", "The run has no such event.", errors=[fault])
         if latest is not None and last_event_id == latest.seq and await is_over(visit.runtime.owners, found, latest):
             return Response(status_code=204)
         return EventStream(_pieces(visit, found, last_event_id), visit.service.limits.send_s)

@@ -87,6 +87,7 @@ _CODES: Mapping[int, Code] = {
     413: "too-large",
     416: "range-not-satisfiable",
     422: "invalid",
+    500: "internal",
     429: "too-many-requests",
     503: "unavailable",
     504: "timeout",
@@ -163,7 +164,7 @@ def _methods_at(app: FastAPI, request: Request) -> set[str]:
 
 def described(*statuses: int) -> Documented:
     """Return the OpenAPI responses of a route that may end so."""
-    always = (401, 403, 429, 503)
+    always = (401, 403, 429, 500, 503, 504)
     return {status: _described(status) for status in sorted({*always, *statuses})}
 
 

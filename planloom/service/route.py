@@ -37,7 +37,7 @@ async def _handled(work: Callable[[Request], Awaitable[Response]], request: Requ
         async with deadline:
             return await work(small)
     except Exception as exc:
-        problem = as_problem(exc)
+        problem = as_problem(exc.__cause__ if isinstance(exc.__cause__, Problem) else exc)  # wrapped by FastAPI
         if isinstance(exc, TimeoutError) and deadline.expired():
             problem = Problem(504, "timeout", f"No answer within {limits.request_s:g} s.")
         if problem is None:

@@ -42,7 +42,12 @@ def router(
     limits = limits or Limits()
     service = Service(engine=engine, workflows=catalogue_of(workflows), authenticate=auth, limits=limits)
     scheme = HTTPBearer(auto_error=False, description="A key from `planloom keys create`, or a token.")
-    api = APIRouter(prefix="/v1", route_class=bounded(limits), dependencies=[Depends(scheme)])
+    api = APIRouter(
+        prefix="/v1",
+        route_class=bounded(limits),
+        dependencies=[Depends(scheme)],
+        generate_unique_id_function=lambda route: route.name,
+    )
     for add in (add_workflows, add_runs, add_events, add_deeds, add_artifacts, add_audit):
         add(api, service)
     return api

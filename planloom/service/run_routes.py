@@ -1,7 +1,5 @@
 """Runs: start one, list them, look at one."""
 
-import base64
-import binascii
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -10,15 +8,20 @@ from starlette.responses import JSONResponse
 from planloom.core.events import Status
 from planloom.core.json import Json
 from planloom.core.plan import RunId
-from planloom.service.problems import Fault, Problem, described
+from planloom.service.catalogue import request_of
+from planloom.service.problems import described
 from planloom.service.record import record_of, summary_json
 from planloom.service.shapes import RunPage, RunRecord, RunRequest, RunStartedShape
 from planloom.service.starting import start
 from planloom.service.visit import Service, Visit, admits
 from planloom.state.owners import Place
 
+_CURSOR = r"^([0-9]{1,12}(\.[0-9]{1,9})?~[0-9A-Za-z-]{1,64})?$"
 _ROUNDS = 10
 """Pages of runs that are looked through for one page of an answer."""
+
+_FOLLOWING = ("get_run", "follow_run", "cancel_run", "resume_run", "approve_run")
+_LINKS = {name: {"operationId": name, "parameters": {"run_id": "$response.body#/run_id"}} for name in _FOLLOWING}
 
 
 def add_runs(api: APIRouter, service: Service) -> None:
@@ -30,15 +33,18 @@ def add_runs(api: APIRouter, service: Service) -> None:
 
 def _add_create(api: APIRouter, service: Service) -> None:
     runs = admits(service, "run")
+    content = {"application/json": request_of(service.workflows)}
 
     @api.post(
         "/runs",
         status_code=202,
         response_model=RunStartedShape,
         responses={
-            **described(404, 409, 413, 422, 504),
-            200: {"model": RunStartedShape, "description": "It was there."},
+            **described(400, 404, 409, 413, 422),
+            200: {"model": RunStartedShape, "description": "The run of this key is there already.", "links": _LINKS},
+            202: {"model": RunStartedShape, "description": "The run has begun.", "links": _LINKS},
         },
+        openapi_extra={"requestBody": {"content": content}},
         summary="Start a run",
         tags=["runs"],
     )
@@ -68,7 +74,7 @@ def _add_list(api: APIRouter, service: Service) -> None:
     async def list_runs(
         visit: Annotated[Visit, Depends(reads)],
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        cursor: Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")] = "",
+        cursor: Annotated[str, Query(pattern=_CURSOR, description="`next_cursor` of the page before.")] = "",
         status: Annotated[Status | None, Query(description="Only runs that stand so.")] = None,
         workflow: Annotated[str, Query(max_length=200, description="Only runs of this workflow.")] = "",
     ) -> JSONResponse:
@@ -114,15 +120,9 @@ async def _listed(visit: Visit, limit: int, after: Place | None, *, status: Stat
 
 
 def _write(place: Place) -> str:
-    return base64.urlsafe_b64encode(f"{place.at!r} {place.run_id}".encode()).decode().rstrip("=")
+    return f"{place.at!r}~{place.run_id}"
 
 
 def _read(cursor: str) -> Place | None:
-    if not cursor:
-        return None
-    try:
-        at, _, run_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").partition(" ")
-        return Place(float(at), RunId(run_id))
-    except (ValueError, binascii.Error) as exc:
-        fault = Fault(pointer="cursor", detail="expected the next_cursor of a page")
-        raise Problem(422, "invalid", "The cursor cannot be read.", errors=[fault]) from exc
+    at, _, run_id = cursor.partition("~")
+    return Place(float(at), RunId(run_id)) if cursor else None

@@ -19,9 +19,6 @@ class Shape(BaseModel):
 class RunRequest(Shape):
     """A run to be started."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"workflow": "summary", "inputs": {"topic": "tides"}}]}
-    )
     workflow: str = Field(description="Name of a workflow, as `GET /v1/workflows` lists them.", max_length=200)
     inputs: dict[str, JsonValue] = Field(default={}, description="Values of its inputs by name.")
 

@@ -54,12 +54,20 @@ async def is_over(owners: Owners, run_id: RunId, latest: StoredEvent) -> bool:
 
 
 class Tail:
-    """The end of one run's events, read once for all who follow it."""
+    """The end of one run's events, read once for all who follow it.
 
-    def __init__(self, engine: Engine, owners: Owners, run_id: RunId) -> None:
+    Args:
+        engine: Whose run.
+        owners: Say whether a cancelled run will go on.
+        run_id: The run.
+        ring_events: So many of the newest events are kept at most.
+    """
+
+    def __init__(self, engine: Engine, owners: Owners, run_id: RunId, ring_events: int = _RING_EVENTS) -> None:
         self._engine = engine
         self._owners = owners
         self._run_id = run_id
+        self._ring_events = ring_events
         self._ring: deque[Piece] = deque()
         self._ring_bytes = 0
         self.floor = 0
@@ -93,7 +101,7 @@ class Tail:
         news = handle.news if handle is not None else None  # taken before reading, so that nothing falls in between
         found = await self._engine.journal.stored(self._run_id, self.tip, _PAGE)
         if found:
-            self._keep(found)
+            self.take(found)
             self.ended = await is_over(self._owners, self._run_id, found[-1])
             self._tell()
             await asyncio.sleep(0 if len(found) == _PAGE else _GATHER_S)
@@ -105,13 +113,14 @@ class Tail:
             async with asyncio.timeout(_POLL_S * 10):
                 await news.wait()
 
-    def _keep(self, found: list[StoredEvent]) -> None:
+    def take(self, found: list[StoredEvent]) -> None:
+        """Put events behind those that are there; the oldest leave the ring where it is full."""
         for event in found:
             piece = as_sse(event)
             self._ring.append(piece)
             self._ring_bytes += len(piece.data)
             self.tip = piece.seq
-        while len(self._ring) > _RING_EVENTS or self._ring_bytes > _RING_BYTES:
+        while len(self._ring) > self._ring_events or self._ring_bytes > _RING_BYTES:
             gone = self._ring.popleft()
             self._ring_bytes -= len(gone.data)
             self.floor = gone.seq

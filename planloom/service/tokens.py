@@ -65,7 +65,7 @@ def _claims(client: jwt.PyJWKClient, issuer: Issuer, token: str) -> Mapping[str,
 
 def _caller(claims: Mapping[str, object], issuer: Issuer) -> Caller:
     tenant, said = claims.get(issuer.tenant_claim), claims.get(issuer.role_claim)
-    role = next((role for role in ROLES if role == said), None)
+    role = ROLES.get(said) if isinstance(said, str) else None
     if not isinstance(tenant, str) or not 0 < len(tenant) <= 64 or role is None:
         raise unauthorized(f"The token must name a tenant ({issuer.tenant_claim}) and a role ({issuer.role_claim}).")
     return Caller(tenant=tenant, role=role, name=f"subject {str(claims['sub'])[:100]}")

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import TypeAdapter
 from starlette.responses import JSONResponse
 
@@ -17,6 +17,7 @@ from planloom.service.record import node_json
 from planloom.service.shapes import Explained, WorkflowList, WorkflowRecord
 from planloom.service.visit import Service, Visit, admits
 
+Name = Annotated[str, Path(description="As `GET /v1/workflows` lists it.")]
 _FINDINGS = TypeAdapter(tuple[Finding, ...])
 
 
@@ -48,7 +49,7 @@ def _add_get(api: APIRouter, service: Service) -> None:
         summary="Look at a workflow",
         tags=["workflows"],
     )
-    async def get_workflow(name: str, visit: Annotated[Visit, Depends(reads)]) -> JSONResponse:
+    async def get_workflow(name: Name, visit: Annotated[Visit, Depends(reads)]) -> JSONResponse:
         """Return what a workflow takes, as a JSON Schema, and its nodes."""
         workflow = service.workflow(name)
         spec = workflow.spec
@@ -72,7 +73,7 @@ def _add_explain(api: APIRouter, service: Service) -> None:
         summary="Explain a workflow",
         tags=["workflows"],
     )
-    async def explain_workflow(name: str, visit: Annotated[Visit, Depends(reads)]) -> JSONResponse:
+    async def explain_workflow(name: Name, visit: Annotated[Visit, Depends(reads)]) -> JSONResponse:
         """Compile a workflow and say what it would do and take. Nothing is run."""
         workflow = service.workflow(name)
         checked = await service.engine.check(workflow)
