@@ -1,5 +1,7 @@
 """The plan: nodes, what each may do, and how they hang together."""
 
+import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +16,12 @@ from planloom.core.panel import Panel
 NodeId = NewType("NodeId", str)
 RunId = NewType("RunId", str)
 ToolName = NewType("ToolName", str)
+
+
+def new_run_id() -> RunId:
+    """Make an id that no run has: the time it begins, and something random."""
+    return RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")
+
 
 Kind: TypeAlias = Literal["worker", "panel", "tool", "code"]
 Effort: TypeAlias = Literal["low", "medium", "high"]

@@ -4,7 +4,6 @@ import asyncio
 import math
 import os
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -20,7 +19,7 @@ from planloom.core.answer import Answer, as_answer
 from planloom.core.errors import RunError
 from planloom.core.json import Json
 from planloom.core.pins import Pins
-from planloom.core.plan import RunId
+from planloom.core.plan import RunId, new_run_id
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
 from planloom.gc import Collected, collect, retention_of_environment
@@ -394,8 +393,3 @@ class Engine:
     def _left(self, handle: RunHandle) -> None:
         if self._handles.get(handle.run_id) is handle:
             del self._handles[handle.run_id]
-
-
-def new_run_id() -> RunId:
-    """Make an id that no run has: the time it begins, and something random."""
-    return RunId(f"{time.strftime('%y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}")

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from planloom.core.events import Status
+from planloom.core.events import PlanPurpose, Status
 from planloom.core.outcome import Usage
-from planloom.core.plan import Finding
+from planloom.core.plan import Effect, Effort, Finding, Kind
 from planloom.core.result import DecisionRecord, NodeRecord, PendingApproval
 
 
@@ -54,14 +54,14 @@ class GraphNode(Shape):
     """A node as a picture of the plan needs it."""
 
     id: str
-    kind: Literal["worker", "tool", "code"]
+    kind: Kind
     goal: str
     needs: list[str] = Field(description="Nodes that must settle before it.")
     tool: str | None
     tools: list[str]
     model: str | None = Field(description="First rung by name, where the plan says one.")
-    effort: Literal["low", "medium", "high"]
-    effect: Literal["pure", "read", "write"]
+    effort: Effort
+    effect: Effect
     approve: bool
     when: str | None
     map: bool = Field(description="It runs once for each element of a list; elements stand in `nodes` as `ID[0]`.")
@@ -72,7 +72,7 @@ class PlanVersion(Shape):
     """A version of the plan that came into force."""
 
     version: int
-    purpose: Literal["plan", "repair", "replan", "edit"]
+    purpose: PlanPurpose
     digest: str
     at: float
     nodes: list[GraphNode]

@@ -10,8 +10,7 @@ from planloom.configs.load import Workflow
 from planloom.core.answer import Answer
 from planloom.core.errors import ConfigError
 from planloom.core.json import JsonObject, canonical
-from planloom.core.plan import RunId
-from planloom.engine import new_run_id
+from planloom.core.plan import RunId, new_run_id
 from planloom.service.catalogue import held_to
 from planloom.service.problems import Problem
 from planloom.service.visit import Visit
