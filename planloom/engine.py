@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
@@ -36,13 +35,13 @@ from planloom.state.journal import Journal, RunSummary
 from planloom.state.ledger import Ledger
 from planloom.state.log import RunLog
 from planloom.state.memories import Memories
+from planloom.state.place import place_of
 from planloom.state.retention import MONTH_S, OVER, Ending, Retention
 from planloom.tools.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from planloom.models.gateway import Answer as Model
 
-DEFAULT_JOURNAL = ".planloom/planloom.db"
 _DELETED_ON_OPENING = 100
 """Runs that an engine deletes at most when it opens, so that nobody waits for a backlog."""
 
@@ -79,8 +78,7 @@ class Engine:
         max_parallel: int = 64,
         retention_s: float | None = None,
     ) -> None:
-        place = journal or os.environ.get("PLANLOOM_JOURNAL") or DEFAULT_JOURNAL
-        self._journal = place if isinstance(place, Journal) else Journal(place)
+        self._journal = journal if isinstance(journal, Journal) else Journal(place_of(journal))
         self._inbox = Inbox(self._journal)
         self._base_url = base_url
         self._gateway = Gateway()
@@ -308,9 +306,7 @@ class Engine:
             RunError: There is no such run.
             JournalError: The journal is damaged.
         """
-        found = await self._journal.find(run_id)
-        live = await self._journal.live(found)
-        return RunView.seen(await self._journal.events(found), live=live)
+        return await self._journal.view(run_id)
 
     async def history(self, run_id: str) -> list[ev.AnyEvent]:
         """Return all events of a run in order.

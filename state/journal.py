@@ -30,7 +30,9 @@ from sqlalchemy.exc import IntegrityError
 from planloom.core import events as ev
 from planloom.core.errors import RunError
 from planloom.core.plan import RunId
+from planloom.core.view import RunView
 from planloom.state.owner import this_process
+from planloom.state.place import Opening
 from planloom.state.retention import Retention, delete_run, expired
 from planloom.state.space import copy_over, give_back, measure, settle
 from planloom.state.store import LEASE_S, EventRow, JournalError, Lease, LeaseLost, Store, holds, parse_url
@@ -72,13 +74,14 @@ class Journal:
     Args:
         place: A SQLite file (made with its folder when it is not there), `sqlite:///FILE`,
             `postgresql://USER@HOST/NAME`, or `:memory:`, which keeps nothing.
+        opening: Whether it may be made, or brought up to date.
         outage_s: Seconds to wait for a database that cannot be reached before a run is given up.
     """
 
-    def __init__(self, place: Path | str, *, outage_s: float = 60.0) -> None:
+    def __init__(self, place: Path | str, *, opening: Opening = "make", outage_s: float = 60.0) -> None:
         self.url = parse_url(str(place))
         self.outage_s = outage_s
-        self._store = Store(self.url, outage_s=outage_s)
+        self._store = Store(self.url, opening=opening, outage_s=outage_s)
         self._owner = this_process(uuid.uuid4().hex[:8])
         self._queue: deque[tuple[EventRow, bool]] = deque()
         self._late: asyncio.TimerHandle | None = None
@@ -194,6 +197,17 @@ class Journal:
     async def summaries(self, run_ids: Sequence[RunId]) -> list[RunSummary]:
         """Return what a list says of these runs, in their order; one that is gone is left out."""
         return await self._call(lambda: self._summaries(run_ids))
+
+    async def view(self, name: str) -> RunView:
+        """Return a run as it stands, by its id, a prefix of it, or `last`.
+
+        Raises:
+            RunError: There is no such run.
+            JournalError: A row is damaged.
+        """
+        found = await self.find(name)
+        live = await self.live(found)
+        return RunView.seen(await self.events(found), live=live)
 
     async def live(self, run_id: RunId) -> bool:
         """Tell whether a process is at work on a run."""

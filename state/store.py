@@ -33,6 +33,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemy
 
 from planloom.core.errors import PlanloomError, RunError
 from planloom.state.owner import is_dead, shown
+from planloom.state.place import Opening, look_at, look_at_file
 from planloom.state.tables import HEAD, events, leases
 
 T = TypeVar("T")
@@ -110,11 +111,13 @@ class Store:
 
     Args:
         url: SQLite or PostgreSQL.
+        opening: Whether it may be made, or brought up to date.
         outage_s: Seconds to keep trying when the database cannot be reached.
     """
 
-    def __init__(self, url: URL, *, outage_s: float = 60.0) -> None:
+    def __init__(self, url: URL, *, opening: Opening = "make", outage_s: float = 60.0) -> None:
         self.url = url
+        self._opening: Opening = opening
         self._outage_s = outage_s
         self._engine: Engine | None = None
         self._connection: Connection | None = None
@@ -140,20 +143,33 @@ class Store:
             JournalUnusable: It is not a journal, or cannot be reached.
         """
         try:
+            self._look()
             self._engine = self._make_engine()
             self.transact(self._migrate)
-        except (SQLAlchemyError, OSError, ImportError) as exc:
+        except (SQLAlchemyError, sqlite3.Error, OSError, ImportError) as exc:
             self.close()
             raise JournalUnusable(f"cannot open the journal {self.name}: {_reason(exc)}") from exc
         except JournalError as exc:
             self.close()
             raise JournalUnusable(str(exc)) from exc
 
+    def _look(self) -> None:
+        """Refuse what is no journal before a connection could change it, were it only its write-ahead log."""
+        if not self.is_sqlite or self._in_memory:
+            return
+        found = look_at_file(str(self.url.database))
+        problem = found.problem(self._opening) if found else "" if self._opening == "make" else ": no such journal"
+        if problem:
+            raise JournalUnusable(f"{self.name}{problem}")
+
+    @property
+    def _in_memory(self) -> bool:
+        return self.url.database in (None, "", ":memory:")
+
     def _make_engine(self) -> Engine:
         if not self.is_sqlite:
             return create_engine(self.url, pool_size=1, max_overflow=0)
-        memory = self.url.database in (None, "", ":memory:")
-        if not memory:
+        if not self._in_memory:
             Path(str(self.url.database)).resolve().parent.mkdir(parents=True, exist_ok=True)
         options = {"timeout": 30, "check_same_thread": False}
         engine = create_engine(self.url, connect_args=options, poolclass=StaticPool)
@@ -162,24 +178,23 @@ class Store:
         return engine
 
     def _migrate(self, connection: Connection) -> None:
-        if _revision(connection) == HEAD:
+        found = look_at(connection, shared=not self.is_sqlite)
+        if problem := found.problem(self._opening):
+            raise JournalError(f"{self.name}{problem}")
+        if found.revision == HEAD:
             return
         if not self.is_sqlite:  # one process at a time; in SQLite the transaction itself keeps others out
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            if _revision(connection) == HEAD:
+            if look_at(connection, shared=True).revision == HEAD:
                 return
         from alembic import command
         from alembic.config import Config
-        from alembic.util import CommandError
 
         config = Config()
         config.set_main_option("script_location", str(files("planloom.state").joinpath("migrations")))
         config.attributes["connection"] = connection
-        try:
-            with _ALEMBIC:
-                command.upgrade(config, "head")
-        except CommandError as exc:
-            raise JournalError(f"cannot open the journal {self.name}: made by a newer Planloom ({exc})") from exc
+        with _ALEMBIC:
+            command.upgrade(config, "head")
 
     def close(self) -> None:
         """Disconnect."""
@@ -372,14 +387,6 @@ def _set_sync(connection: Connection, *, sync: bool) -> None:
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _revision(connection: Connection) -> str:
-    from sqlalchemy import inspect
-
-    if not inspect(connection).has_table("alembic_version"):
-        return ""
-    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
 def _reason(exc: Exception) -> str:

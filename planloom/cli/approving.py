@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from planloom.cli.hints import choices
+from planloom.cli.journals import journal_at
 from planloom.cli.words import harmless, pretty
 from planloom.configs.load import read_document
 from planloom.configs.nodes import node_json
@@ -82,8 +83,8 @@ async def view_of(run_id: str, journal: str | None) -> RunView:
     Raises:
         RunError: There is no such run.
     """
-    async with Engine(journal=journal) as engine:
-        return await engine.view(run_id)
+    async with journal_at(journal, "upgrade") as found:
+        return await found.view(run_id)
 
 
 async def delivered(run_id: str, answers: Mapping[str, Answer], journal: str | None) -> bool:
@@ -92,7 +93,7 @@ async def delivered(run_id: str, answers: Mapping[str, Answer], journal: str | N
     Raises:
         RunError: An answer is to nothing that waits.
     """
-    async with Engine(journal=journal) as engine:
+    async with Engine(journal=journal_at(journal, "upgrade")) as engine:
         run = RunId(run_id)
         if not await engine.journal.live(run):
             return False

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,8 +141,8 @@ async def _of_file(file: str) -> Picture:
 
 
 async def _of_run(target: str, journal: str | None) -> Picture:
-    from planloom.engine import Engine
+    from planloom.cli.journals import journal_at
 
-    async with Engine(journal=journal, retention_s=math.inf) as engine:
-        view = await engine.view(target)
+    async with journal_at(journal) as found:
+        view = await found.view(target)
     return of_run(view, view.ended_at or time.time())

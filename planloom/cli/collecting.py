@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import typer
 
+from planloom.cli.journals import journal_at
 from planloom.cli.words import plural, size
 from planloom.configs.units import read_duration
 from planloom.core.errors import ConfigError, Problem
@@ -31,7 +32,7 @@ async def gc(
         raise ConfigError("command line", [Problem(f"{exc}, found {older_than[:40]!r}", "--older-than")]) from exc
     asked = set(statuses)
     named: list[Ending] = [ending for ending in ENDINGS if asked & {ending}]
-    async with Engine(journal=journal, retention_s=math.inf) as engine:
+    async with Engine(journal=journal_at(journal), retention_s=math.inf) as engine:
         gone = await engine.gc(older_than_s=older_than_s, keep=keep, statuses=named, dry_run=dry_run)
     typer.echo(json.dumps(asdict(gone)) if as_json else _told(gone))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from planloom.cli.given import write_output
+from planloom.cli.journals import journal_at
 from planloom.cli.words import one_line
 from planloom.configs.units import read_duration
 from planloom.core.errors import ConfigError, Problem
@@ -22,7 +23,7 @@ from planloom.state.memories import Memories
 
 @asynccontextmanager
 async def _opened(journal: str | None, scope: str | None, tenant: str) -> AsyncGenerator[Memories]:
-    async with Engine(journal=journal, retention_s=math.inf) as engine:
+    async with Engine(journal=journal_at(journal), retention_s=math.inf) as engine:
         yield engine.memories(scope, tenant=tenant)
 
 

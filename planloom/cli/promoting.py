@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from planloom.cli.journals import journal_at
 from planloom.cli.words import harmless
 from planloom.engine import Engine
 from planloom.promote import promote as promoted
@@ -18,7 +19,7 @@ async def promote(run_id: str, journal: str | None, output: Path | None) -> None
         RunError: There is no such run, or it is not done.
         ConfigError: Its workflow cannot be loaded any more.
     """
-    async with Engine(journal=journal, retention_s=math.inf) as engine:
+    async with Engine(journal=journal_at(journal), retention_s=math.inf) as engine:
         made = await promoted(engine, run_id, output)
     for line in made.report():
         typer.echo(harmless(line), err=True)

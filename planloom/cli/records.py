@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from rich.text import Text
 from planloom.cli.gantt import Gantt
 from planloom.cli.gantt_html import as_html
 from planloom.cli.gantt_svg import as_svg
+from planloom.cli.journals import journal_at, nothing_yet
 from planloom.cli.lanes import gantt_of
 from planloom.cli.lines import line
 from planloom.cli.live import totals
@@ -22,7 +22,8 @@ from planloom.cli.report import record
 from planloom.cli.words import STATUS_COLOURS, console, one_line, seconds, usd
 from planloom.core import events as ev
 from planloom.core.view import RunView
-from planloom.engine import Engine
+from planloom.state.artifacts import Artifacts
+from planloom.state.journal import RunSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ class _Past:
 
 
 async def _read(run_id: str, journal: str | None) -> _Past:
-    async with Engine(journal=journal, retention_s=math.inf) as engine:
-        view = await engine.view(run_id)
-        history = await engine.history(view.run_id)
+    async with journal_at(journal) as found:
+        view = await found.view(run_id)
+        history = await found.events(view.run_id)
         return _Past(history, view)
 
 
@@ -85,8 +86,8 @@ async def artifact(run_id: str, digest: str, journal: str | None, output: Path |
     Raises:
         RunError: There is no such run, or it has no such artifact.
     """
-    async with Engine(journal=journal, retention_s=math.inf) as engine:
-        data = await engine.artifact(run_id, digest)
+    async with journal_at(journal) as found:
+        data = await Artifacts(found, await found.find(run_id)).fetch(digest)
     if output is not None:
         await asyncio.to_thread(output.write_bytes, data)
     else:
@@ -99,8 +100,10 @@ def _event_json(event: ev.AnyEvent) -> str:
 
 async def runs(limit: int, journal: str | None, *, as_json: bool) -> None:
     """List runs, the newest first."""
-    async with Engine(journal=journal, retention_s=math.inf) as engine:
-        found = await engine.runs(limit)
+    found: list[RunSummary] = []
+    if not nothing_yet(journal):
+        async with journal_at(journal) as at:
+            found = await at.runs(limit)
     if as_json:
         typer.echo(json.dumps([asdict(run) for run in found], ensure_ascii=False))
         return

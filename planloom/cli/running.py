@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from planloom.cli.hints import command
+from planloom.cli.journals import journal_at
 from planloom.cli.lines import line
 from planloom.cli.live import on_screen
 from planloom.cli.report import EXIT_CODES, closing, counts, print_result, summary
@@ -27,6 +28,7 @@ from planloom.core.result import RunResult
 from planloom.core.view import RunView
 from planloom.engine import Engine
 from planloom.handle import RunHandle
+from planloom.state.place import Opening
 
 _TERMINATED = 128 + signal.SIGTERM
 _SIGTERM = "SIGTERM"
@@ -55,9 +57,9 @@ class Wishes:
     rehearsal: Path | None = None
     journal: str | None = None
 
-    def engine(self) -> Engine:
+    def engine(self, opening: Opening = "make") -> Engine:
         """Return the engine these wishes describe."""
-        return Engine(journal=self.journal, base_url=self.base_url, rehearsal=self.rehearsal)
+        return Engine(journal=journal_at(self.journal, opening), base_url=self.base_url, rehearsal=self.rehearsal)
 
 
 def how_to_show(*, as_json: bool, plain: bool) -> Show:
@@ -84,7 +86,7 @@ async def start(workflow: Workflow, inputs: Mapping[str, Json], wishes: Wishes) 
 
 async def take_up(run_id: str, approvals: Mapping[str, bool | Answer], wishes: Wishes) -> int:
     """Resume a run and return the exit code."""
-    async with wishes.engine() as engine:
+    async with wishes.engine("upgrade") as engine:
         with _quiet(wishes.show):
             handle, result = await _resumed(engine, run_id, approvals, wishes)
         return await _to_the_end(engine, handle, result, wishes)

@@ -6,8 +6,10 @@ import pty
 import re
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -235,6 +237,41 @@ def test_a_file_that_is_no_journal_is_a_message(cli, folder: Path) -> None:
     assert ran.code == 2
     assert "j.db" in ran.err
     assert "Traceback" not in ran.err
+
+
+_LOOKS = (
+    ["runs"],
+    ["show", "last"],
+    ["graph", "r1"],
+    ["gc"],
+    ["approve", "last"],
+    ["resume", "last"],
+    ["promote", "last"],
+)
+
+
+@pytest.mark.parametrize("looks", _LOOKS, ids=lambda looks: looks[0])
+def test_commands_that_look_make_no_journal_and_leave_other_databases_alone(
+    cli, folder: Path, looks: list[str]
+) -> None:
+    before = sorted(folder.iterdir())
+    ran = cli(*looks, "--journal", "typo.db")
+    assert (ran.code, ran.err) == (2, "typo.db: no such journal\n")
+    assert sorted(folder.iterdir()) == before
+    with closing(sqlite3.connect(folder / "shop.db")) as shop:
+        shop.execute("CREATE TABLE customers (name TEXT)")
+    bytes_before = (folder / "shop.db").read_bytes()
+    for command in (looks, ["run", "greet.yaml"]):
+        ran = cli(*command, "--journal", "shop.db")
+        assert (ran.code, ran.err) == (2, "shop.db is not a Planloom journal: it has the tables customers\n")
+    assert (folder / "shop.db").read_bytes() == bytes_before
+    assert sorted(folder.iterdir()) == sorted([*before, folder / "shop.db"])
+
+
+def test_a_folder_in_which_nothing_ran_has_no_runs_and_stays_as_it_is(cli, folder: Path) -> None:
+    ran = cli("runs")
+    assert (ran.code, ran.out, ran.err) == (0, "", "no runs yet\n")
+    assert not (folder / ".planloom").exists()
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from older import turn_back
 from postgres import Postgres, served
 from sqlalchemy import func, select
 
@@ -121,13 +121,7 @@ async def test_artifacts_go_with_their_run(place: str) -> None:
 async def test_a_journal_made_before_there_were_artifacts_is_brought_up_to_date(tmp_path: Path) -> None:
     async with Engine(journal=tmp_path / "j.db"):
         pass
-    with sqlite3.connect(tmp_path / "j.db") as connection:
-        connection.executescript(
-            "DROP TABLE answers; DROP TABLE artifacts; DROP TABLE artifact_parts;"
-            "DROP TABLE run_owners; DROP TABLE api_keys; DROP TABLE quotas; DROP TABLE audit;"
-            "UPDATE alembic_version SET version_num = '0001'"
-        )
-    connection.close()
+    turn_back(tmp_path / "j.db", "0001")
     async with Journal(tmp_path / "j.db") as journal:
         artifacts = Artifacts(journal, RunId("r"))
         assert await artifacts.load((await artifacts.keep("x")).digest) == "x"
