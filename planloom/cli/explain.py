@@ -8,17 +8,24 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from planloom.cli.order import goal_of, in_order, longest_path
+from planloom.cli.order import goal_of, in_order
 from planloom.cli.rails import MARK, rails
 from planloom.cli.words import count_range, one_line, seconds, tokens, usd, usd_range
 from planloom.configs.spec import BudgetSpec, RungSpec, WorkflowSpec
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
 from planloom.core.plan import Node, Plan
+from planloom.graphs.critical_path import timing
 
 if TYPE_CHECKING:
     from planloom.graphs.estimate import Checked, Estimate
 
 _MILLION = 1_000_000
+_CHAIN = 1.2
+"""Parallelism below which a plan is as good as a chain."""
+_ONE_WORKER = (
+    "almost nothing here runs side by side; one worker that holds the tools of all of them would take as long, and "
+    "be sent the context once. Nodes of their own still pay where each has a check, or a cheaper model will do"
+)
 
 
 def explained(spec: WorkflowSpec, checked: "Checked") -> RenderableType:
@@ -93,14 +100,16 @@ def _check(check: Check) -> str:
 def _sums(spec: WorkflowSpec, plan: Plan, checked: "Checked") -> RenderableType:
     estimates = [checked.estimates[n] for n in plan.nodes if n in checked.estimates]
     calls = {node_id: float(estimate.calls_high) for node_id, estimate in checked.estimates.items()}
-    path = longest_path(checked.edges, calls)
+    shape = timing(checked.edges, calls)
     maps = [node_id for node_id, node in plan.nodes.items() if node.map is not None]
     low, high = sum(e.calls_low for e in estimates), sum(e.calls_high for e in estimates)
     lines = [
-        ("longest", f"{' → '.join(path)}  (at most {sum(calls.get(n, 0.0) for n in path):,.0f} calls)"),
+        ("longest", f"{' → '.join(shape.path)}  (at most {shape.makespan_s:,.0f} calls)"),
         ("calls", count_range(low, high) + _beside(spec.budget.calls)),
         ("cost", _sum_usd(estimates) + _beside(usd(spec.budget.usd) if spec.budget.usd else None)),
     ]
+    if len([node for node in plan.nodes.values() if node.kind == "worker"]) > 2 and shape.parallelism < _CHAIN:
+        lines.append(("advice", _ONE_WORKER))
     if maps:
         lines.append(("maps", f"{', '.join(maps)}: counted for one element; the list's length is known only later"))
     return Group(*(Text.assemble((f"{name:<8}", "bold"), one_line(text, 600)) for name, text in lines))

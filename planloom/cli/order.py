@@ -1,4 +1,4 @@
-"""The shape of a plan: edges, an order to list nodes in, the longest way through."""
+"""The shape of a plan: edges, and an order to list nodes in."""
 
 import heapq
 from collections.abc import Iterable, Mapping
@@ -63,19 +63,3 @@ def in_order(ids: Iterable[NodeId], edges: Edges) -> list[NodeId]:
                 heapq.heappush(ready, (rank[reader], reader))
     placed = set(order)
     return order + [node_id for node_id in rank if node_id not in placed]
-
-
-def longest_path(edges: Edges, weights: Mapping[NodeId, float]) -> list[NodeId]:
-    """Return the heaviest chain of nodes that wait for each other, first node first."""
-    total: dict[NodeId, float] = {}
-    before: dict[NodeId, NodeId | None] = {}
-    for node_id in in_order(edges, edges):
-        best = max((n for n in sorted(edges[node_id]) if n in total), key=lambda n: total[n], default=None)
-        before[node_id] = best
-        total[node_id] = weights.get(node_id, 0.0) + (total[best] if best else 0.0)
-    at = max(total, key=lambda n: total[n], default=None)
-    path: list[NodeId] = []
-    while at is not None:
-        path.append(at)
-        at = before[at]
-    return path[::-1]

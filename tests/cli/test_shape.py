@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planloom.cli.layout import lay_out
-from planloom.cli.order import edges_of, in_order, longest_path
+from planloom.cli.order import edges_of, in_order
 from planloom.cli.rails import MARK, rails
 from planloom.core.plan import Node, NodeId
 
@@ -52,12 +52,6 @@ def test_every_node_stands_after_what_it_waits_for(edges: dict[NodeId, frozenset
     place = {node: i for i, node in enumerate(order)}
     assert sorted(order) == sorted(edges)
     assert all(place[need] < place[node] for node, needs in edges.items() for need in needs)
-
-
-def test_the_longest_path_is_the_heaviest_chain() -> None:
-    edges = shape(a="", b="a", c="a", d="b c")
-    assert longest_path(edges, {"a": 1, "b": 1, "c": 5, "d": 1}) == ["a", "c", "d"]  # type: ignore[dict-item]
-    assert longest_path({}, {}) == []
 
 
 def test_rails_draw_a_fan_and_its_join() -> None:

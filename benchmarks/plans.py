@@ -1,0 +1,189 @@
+"""Human plans on the product's own scheduler: is the makespan the critical path, and what does slack save?
+
+Every plan runs on `graphs/schedule.py` with a clock that jumps. First with all nodes on the usual lane: the makespan must
+be the plan's own gold figure. Then with nodes off the critical path on a cheaper, slower lane where their slack allows: the
+makespan must be the same, and the money saved is printed. A node costs what its seconds cost; only ratios are printed.
+
+The plans are those of AsyncHow, from github.com/fangru-lin/graph-llm-asynchow-plan, one JSON object a line:
+`{"id", "seconds": {STEP: S}, "edges": [[BEFORE, AFTER], ...], "gold_makespan_s"}`, plain or gzipped.
+
+    python -P benchmarks/plans.py --data FILE [--price 0.5] [--slower 2] [--deadline 1.0] [--json]
+"""
+
+import argparse
+import asyncio
+import gzip
+import json
+import selectors
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from planloom.core.plan import Node, NodeId
+from planloom.graphs.critical_path import timing
+from planloom.graphs.lanes import Lane, assign
+from planloom.graphs.schedule import Deps, Scheduler, Settled
+
+_TERMINALS = ("START", "END")
+_SPAN_S = 1e5
+"""Virtual seconds that all nodes of a plan take together: the loop's clock cannot tell moments apart after some years."""
+
+
+class Idle(selectors.SelectSelector):
+    """A selector that never waits: it moves the clock instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("nothing can ever happen again: a task waits for ever")
+        self.now += max(0.0, timeout)
+        return []
+
+
+class Clock(asyncio.SelectorEventLoop):
+    """An event loop whose time jumps from one timer to the next."""
+
+    def __init__(self) -> None:
+        self._idle = Idle()
+        super().__init__(self._idle)
+
+    def time(self) -> float:
+        return self._idle.now
+
+
+@dataclass(frozen=True)
+class HumanPlan:
+    """One plan of the data."""
+
+    id: str
+    deps: Deps
+    seconds: Mapping[NodeId, float]
+    gold_makespan_s: float
+
+
+def read(path: Path) -> Iterable[HumanPlan]:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            seconds = {NodeId(step): float(s) for step, s in row["seconds"].items()}
+            needs: dict[NodeId, set[NodeId]] = {step: set() for step in seconds}
+            for before, after in row["edges"]:
+                if before not in _TERMINALS and after not in _TERMINALS:
+                    needs[NodeId(after)].add(NodeId(before))
+            deps = {step: frozenset(found) for step, found in needs.items()}
+            yield HumanPlan(row["id"], deps, seconds, float(row["gold_makespan_s"]))
+
+
+def makespan(deps: Deps, seconds: Mapping[NodeId, float]) -> float:
+    """Run a plan on the scheduler, each node asleep for its time, and return how long the whole took."""
+    scale = _SPAN_S / (sum(seconds.values()) or 1.0)
+
+    async def drive(node: Node) -> Settled:
+        await asyncio.sleep(seconds[node.id] * scale)
+        return Settled.DONE
+
+    async def run() -> float:
+        scheduler = Scheduler(drive)
+        scheduler.grow([Node(id=node_id) for node_id in deps], deps)
+        ended = await scheduler.run()
+        assert set(ended.values()) <= {Settled.DONE}, ended
+        return asyncio.get_running_loop().time() / scale
+
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        return runner.run(run())
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What came of all plans."""
+
+    plans: int
+    nodes: int
+    equal_to_gold: int
+    sequential: int
+    """Plans whose parallelism is under 1.05."""
+    mean_parallelism: float
+    price: float
+    slower: float
+    deadline: float
+    moved: int
+    """Nodes on the cheap lane."""
+    late: int
+    """Plans that ended later than they may."""
+    saved_share: float
+    """Of the money of all plans together, a second costing the same everywhere."""
+    mean_saved_share: float
+    """The same for each plan, averaged."""
+    differing: tuple[str, ...]
+    """Ids of plans whose makespan is not the gold one."""
+
+
+def measure(plans: Iterable[HumanPlan], *, price: float, slower: float, deadline: float) -> Tally:
+    """Run every plan twice: all on the usual lane, and with the lanes that slack allows."""
+    differing: list[str] = []
+    shares: list[float] = []
+    parallelism: list[float] = []
+    nodes = moved = late = 0
+    spent = saved = 0.0
+    for plan in plans:
+        base = makespan(plan.deps, plan.seconds)
+        if abs(base - plan.gold_makespan_s) > 1e-6 * max(1.0, plan.gold_makespan_s):
+            differing.append(plan.id)
+        lanes = {
+            node_id: (Lane(name="usual", seconds=s, cost=s), Lane(name="cheap", seconds=s * slower, cost=s * price))
+            for node_id, s in plan.seconds.items()
+        }
+        chosen = assign(plan.deps, lanes, deadline_s=base * deadline)
+        after = makespan(plan.deps, {node_id: lane.seconds for node_id, lane in chosen.items()})
+        late += after > base * max(1.0, deadline) * (1 + 1e-9)
+        cost = sum(plan.seconds.values())
+        less = cost - sum(lane.cost for lane in chosen.values())
+        moved += sum(lane.name == "cheap" for lane in chosen.values())
+        nodes, spent, saved = nodes + len(plan.deps), spent + cost, saved + less
+        shares.append(less / cost if cost else 0.0)
+        parallelism.append(timing(plan.deps, plan.seconds).parallelism)
+    count = len(shares)
+    return Tally(
+        plans=count,
+        nodes=nodes,
+        equal_to_gold=count - len(differing),
+        sequential=sum(found < 1.05 for found in parallelism),
+        mean_parallelism=round(sum(parallelism) / count, 4) if count else 0.0,
+        price=price,
+        slower=slower,
+        deadline=deadline,
+        moved=moved,
+        late=late,
+        saved_share=round(saved / spent, 4) if spent else 0.0,
+        mean_saved_share=round(sum(shares) / count, 4) if count else 0.0,
+        differing=tuple(differing[:20]),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--price", type=float, default=0.5, help="of the cheap lane, as a share of the usual one")
+    parser.add_argument("--slower", type=float, default=2.0, help="how many times as long the cheap lane takes")
+    parser.add_argument("--deadline", type=float, default=1.0, help="as a multiple of the shortest makespan")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    tally = measure(read(args.data), price=args.price, slower=args.slower, deadline=args.deadline)
+    if args.json:
+        print(json.dumps(asdict(tally)))
+        return
+    print(f"{tally.plans} plans, {tally.nodes} nodes; parallelism {tally.mean_parallelism:.2f} on average")
+    print(f"makespan equals the gold critical path in {tally.equal_to_gold} of {tally.plans}")
+    print(f"{tally.sequential} plans are chains: one worker is as fast")
+    print(
+        f"cheap lane at {tally.price:g} of the price and {tally.slower:g} times as long, deadline {tally.deadline:g}:"
+    )
+    print(f"{tally.moved} nodes moved, {tally.late} plans late")
+    print(f"saved {tally.saved_share:.1%} of all money, {tally.mean_saved_share:.1%} of a plan's on average")
+
+
+if __name__ == "__main__":
+    main()
