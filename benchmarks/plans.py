@@ -1,8 +1,8 @@
 """Human plans on the product's own scheduler: is the makespan the critical path, and what does slack save?
 
-Every plan runs on `graphs/schedule.py` with a clock that jumps. First with all nodes on the usual lane: the makespan must
-be the plan's own gold figure. Then with nodes off the critical path on a cheaper, slower lane where their slack allows: the
-makespan must be the same, and the money saved is printed. A node costs what its seconds cost; only ratios are printed.
+Every plan runs on `graphs/schedule.py` with a clock that jumps. First with all nodes on the usual lane: the makespan
+must be the plan's own gold figure. Then with nodes off the critical path on a cheaper, slower lane where their slack
+allows: the makespan must be the same, and the money saved is printed. A second costs the same in every node.
 
 The plans are those of AsyncHow, from github.com/fangru-lin/graph-llm-asynchow-plan, one JSON object a line:
 `{"id", "seconds": {STEP: S}, "edges": [[BEFORE, AFTER], ...], "gold_makespan_s"}`, plain or gzipped.
@@ -26,7 +26,7 @@ from planloom.graphs.schedule import Deps, Scheduler, Settled
 
 _TERMINALS = ("START", "END")
 _SPAN_S = 1e5
-"""Virtual seconds that all nodes of a plan take together: the loop's clock cannot tell moments apart after some years."""
+"""Virtual seconds that all nodes of a plan take together: after some years a clock cannot tell moments apart."""
 
 
 class Idle(selectors.SelectSelector):
@@ -37,6 +37,7 @@ class Idle(selectors.SelectSelector):
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Move the clock to the next timer."""
         if timeout is None:
             raise RuntimeError("nothing can ever happen again: a task waits for ever")
         self.now += max(0.0, timeout)
@@ -51,6 +52,7 @@ class Clock(asyncio.SelectorEventLoop):
         super().__init__(self._idle)
 
     def time(self) -> float:
+        """Return the virtual time."""
         return self._idle.now
 
 
@@ -178,9 +180,8 @@ def main() -> None:
     print(f"{tally.plans} plans, {tally.nodes} nodes; parallelism {tally.mean_parallelism:.2f} on average")
     print(f"makespan equals the gold critical path in {tally.equal_to_gold} of {tally.plans}")
     print(f"{tally.sequential} plans are chains: one worker is as fast")
-    print(
-        f"cheap lane at {tally.price:g} of the price and {tally.slower:g} times as long, deadline {tally.deadline:g}:"
-    )
+    lane = f"cheap lane at {tally.price:g} of the price, {tally.slower:g} times as long"
+    print(f"{lane}, deadline {tally.deadline:g}:")
     print(f"{tally.moved} nodes moved, {tally.late} plans late")
     print(f"saved {tally.saved_share:.1%} of all money, {tally.mean_saved_share:.1%} of a plan's on average")
 

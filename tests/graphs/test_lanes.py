@@ -24,9 +24,8 @@ def deps(**needs: str) -> Deps:
 @st.composite
 def plans(draw: st.DrawFn) -> tuple[Deps, dict[NodeId, tuple[Lane, ...]]]:
     names = [NodeId(f"n{i}") for i in range(draw(st.integers(0, 7)))]
-    edges = {
-        name: frozenset(draw(st.sets(st.sampled_from(names[:i])))) if i else frozenset() for i, name in enumerate(names)
-    }
+    needs = [draw(st.sets(st.sampled_from(names[:i]))) if i else set[NodeId]() for i in range(len(names))]
+    edges = {name: frozenset(found) for name, found in zip(names, needs, strict=True)}
     lane = st.builds(Lane, name=st.just("x"), seconds=st.floats(0, 9), cost=st.floats(0, 9))
     return edges, {name: tuple(draw(st.lists(lane, min_size=1, max_size=3))) for name in names}
 
