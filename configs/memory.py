@@ -26,5 +26,7 @@ class MemorySpec(Part):
     A planner never is."""
     ttl: Seconds | None = None
     """How long an entry is kept; left out, until others push it out."""
+    first_rung: bool = False
+    """Start nodes on the rung that is cheapest in the end, as past runs of the same work say; needs prices."""
     max_entries: Count = 1000
     """Entries of the namespace at most; those not used for longest go first."""

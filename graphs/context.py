@@ -10,6 +10,7 @@ from planloom.configs.spec import WorkflowSpec
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Node, NodeId, ToolName
 from planloom.core.view import RunView
+from planloom.graphs.experience import Experience
 from planloom.graphs.lint import Facts
 from planloom.graphs.taint import Labels
 from planloom.models.gateway import Rung
@@ -79,6 +80,8 @@ class Run:
     """Finds the Python function a `ref` check names."""
     memories: Memories | None = None
     """What earlier runs remembered; `None` where the workflow has no memory."""
+    experience: Experience | None = None
+    """What past runs say of each rung; `None` where the workflow does not ask for it."""
     known_labels: dict[int, Labels] = field(default_factory=dict[int, Labels])
     """Labels by plan version, worked out once."""
 

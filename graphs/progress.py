@@ -74,6 +74,8 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     progress.attempt = len(attempts)
     ever = [a for a in attempts if a.input_digest == input_digest]
     same = [a for a in ever if a.started_at >= run.view.reopened_at]
+    if not same and run.experience is not None and rungs:
+        progress.rung = run.experience.start(node, rungs, start, run.log.run_id)
     if same:
         _take_up_rung(progress, node, run, same)
     if ever and _may_have_written(node, run, ever[-1]):

@@ -146,6 +146,8 @@ class Walk:
     async def answer(self) -> None:
         """Write down how the run ended."""
         error = self.planning.error or ("a human rejected the plan" if self._plan_rejected else "")
+        if self.run.experience is not None:
+            await self.run.experience.learn(self.run.view)
         end = answer(self.run.view, planning_error=error, stopped=self.stopped or self._budget_stop())
         await self.run.log.commit(ev.RunEnded(status=end.status, output=end.output, error=end.error), sync=True)
 

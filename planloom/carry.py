@@ -1,7 +1,7 @@
 """Carrying one run from where its journal ends to its end."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import cast
@@ -10,17 +10,20 @@ from planloom.configs.spec import WorkflowSpec
 from planloom.core import events as ev
 from planloom.core.plan import RunId
 from planloom.graphs.context import Run, Slots
+from planloom.graphs.experience import Experience, experience_of
 from planloom.graphs.listen import listen
 from planloom.graphs.planning import Planning
 from planloom.graphs.run import Walk
 from planloom.graphs.shell import Shell, walk_run
 from planloom.handle import RunHandle
+from planloom.models.gateway import Rung
 from planloom.parts import Parts, at_lines_of
 from planloom.state.inbox import Inbox
 from planloom.state.journal import Journal, JournalError
 from planloom.state.ledger import Caps, Ledger
 from planloom.state.log import RunLog
 from planloom.state.memories import Memories
+from planloom.state.visits import Visits
 from planloom.tools.functions import load_function
 from planloom.tools.sandbox import Sandbox
 
@@ -92,6 +95,7 @@ async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
             facts=parts.facts,
             load=lambda ref: load_function(ref, workflow.base_dir),
             memories=_memories(shared.journal, spec, log.view.tenant),
+            experience=await _experience(shared.journal, spec, log.view.tenant, parts.rungs),
         )
         walk = Walk(run, Planning(run))
         handle.walks(walk)
@@ -105,6 +109,14 @@ async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
 
 def _memories(journal: Journal, spec: WorkflowSpec, tenant: str) -> Memories | None:
     return None if spec.memory is None else Memories(journal, spec.memory.scope or spec.name, tenant)
+
+
+async def _experience(
+    journal: Journal, spec: WorkflowSpec, tenant: str, rungs: Mapping[str, Rung]
+) -> Experience | None:
+    if spec.memory is None or not spec.memory.first_rung:
+        return None
+    return await experience_of(Visits(journal, spec.memory.scope or spec.name, tenant), rungs)
 
 
 def _first(error: BaseException) -> Exception:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a database that says so is opened without asking Alembic."""
 
 metadata = MetaData()
@@ -160,3 +160,22 @@ memories = Table(
     UniqueConstraint("tenant", "namespace", "id", name="one_memory"),
 )
 """What runs keep for later ones. SQLite has an index of its words in `memory_words`, PostgreSQL in a column `words`."""
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("node_id", String(128), primary_key=True),
+    Column("input_digest", String(16), primary_key=True),
+    Column("rung", String(64), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("namespace", String(128), nullable=False),
+    Column("signature", String(16), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("served", String(200), nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("visits_by_kind", "tenant", "namespace", "signature", "at"),
+)
+"""How pieces of work went on each rung."""

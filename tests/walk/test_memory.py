@@ -20,7 +20,9 @@ from planloom.core import events as ev
 from planloom.core.errors import ConfigError
 from planloom.core.json import Json
 from planloom.core.memory import Memory, Origin, identify
+from planloom.core.plan import RunId
 from planloom.engine import Engine
+from planloom.graphs.first_rung import explores
 from planloom.models.sizes import estimate
 from planloom.state.journal import Journal
 from planloom.state.memories import Memories
@@ -284,3 +286,33 @@ async def test_a_run_killed_while_it_remembers_keeps_each_thing_once(
     assert (result.status, kept.value, kept.origin.run_id) == ("done", SECRET, result.run_id)
     assert [event.kept for event in told] == [before]
     assert len(prompts(server, role="worker")) == 1
+
+
+LEARNED = """
+memory: {first_rung: true}
+nodes:
+  hard: {goal: Hard, checks: [{expr: "output == 'right'"}]}
+  easy: {goal: Easy, checks: [{expr: "output == 'right'"}]}
+output: ["${nodes.hard.output}", "${nodes.easy.output}"]
+route: {retry: 0}
+"""
+
+
+async def test_runs_learn_on_which_rung_to_start_and_become_cheaper(
+    make_workflow: MakeWorkflow, serve_model: ServeModel, journal: str
+) -> None:
+    server = await serve_model(rules({"when": {"node": "hard", "model": "mini"}, "text": "wrong"}, {"text": "right"}))
+    costs: list[float] = []
+    async with Engine(journal=journal, base_url=server.base_url) as engine:
+        while len(costs) < 16:
+            run_id = RunId(f"run-{len(costs)}")
+            if explores(run_id, "hard"):
+                pytest.fail("choose other ids")
+            handle = await engine.submit(make_workflow(LEARNED), run_id=run_id)
+            result = await handle.result()
+            assert (result.status, result.output) == ("done", ["right", "right"]), result.error
+            costs.append(result.cost_usd)
+    first = [server.models("hard")[:2], server.models("hard")[-2:]]
+    assert first == [["mini", "big"], ["big", "big"]]
+    assert set(server.models("easy")) == {"mini"}
+    assert costs[-1] < costs[0]

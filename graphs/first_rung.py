@@ -1,0 +1,103 @@
+"""Where a node starts on the ladder, from how past runs of the same work went.
+
+A visit is all attempts that one piece of work made on one rung. With `p` the chance that a visit succeeds and `c` what
+one costs, to start on rung `i` costs `C[i] = c[i] + (1 - p[i]) * C[i + 1]` in expectation, and on the last rung its own
+cost. The cheapest start is taken, the lower one of two that cost the same: so a rung is passed over when `c[i]` is more
+than `p[i] * C[i + 1]`, which is what trying it saves.
+
+`p` is the mean of a Beta posterior over visits, from a uniform prior. A visit counts for half as much with every 30
+days, and for a quarter once the provider serves another model under the same name; so a rung that is passed over comes
+back to the prior, and is tried again. Besides, one start in twenty is where it would be without any experience.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from planloom.core.json import digest
+from planloom.core.plan import Node
+from planloom.core.visit import Visit
+
+HALF_LIFE_S = 30 * 86_400.0
+_OTHER_MODEL = 0.25
+_EXPLORED = 20
+"""One start in so many ignores what is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A rung of the ladder as it is now."""
+
+    name: str
+    model: str
+    price: float
+    """USD of a million tokens in and a million out; what rungs that were not visited are thought to cost follows."""
+
+
+def signature(node: Node) -> str:
+    """Return what makes two nodes the same kind of work: everything that is asked of a model, but no inputs."""
+    grants = [[grant.tool, sorted(grant.args)] for grant in node.tools]
+    checks = [repr(check) for check in node.checks]
+    return digest([node.kind, node.goal, grants, dict(node.output) if node.output else None, checks, repr(node.agree)])
+
+
+def explores(run_id: str, node_id: str) -> bool:
+    """Tell whether a start is one of those that ignore what is known; the same whenever it is asked."""
+    return int(digest(["explore", run_id, node_id]), 16) % _EXPLORED == 0
+
+
+def first_rung(ladder: Sequence[Offer], start: int, visits: Sequence[Visit], now: float) -> int:
+    """Return the index of the rung to start on, `start` or above.
+
+    Args:
+        ladder: From cheap to strong.
+        start: Where it would start without experience.
+        visits: Of the same kind of work.
+        now: Seconds since the epoch.
+    """
+    costs = _costs(ladder, visits, now)
+    if costs is None:
+        return start
+    best = len(ladder) - 1
+    least = climb = costs[best]
+    for index in reversed(range(start, best)):
+        climb = costs[index] + (1 - _chance(ladder[index], visits, now)) * climb
+        if climb <= least:
+            best, least = index, climb
+    return best
+
+
+def _chance(offer: Offer, visits: Sequence[Visit], now: float) -> float:
+    """Return how likely a visit succeeds: the mean of the posterior."""
+    weighed = _weighed(offer, visits, now)
+    won = sum(weight for visit, weight in weighed if visit.ok)
+    return (1 + won) / (2 + sum(weight for _, weight in weighed))
+
+
+def _weighed(offer: Offer, visits: Sequence[Visit], now: float) -> list[tuple[Visit, float]]:
+    """Return the visits to a rung's model, each with what it still counts for."""
+    same = [visit for visit in visits if visit.rung == offer.name and visit.model == offer.model]
+    newest = max(same, key=lambda visit: visit.at).served if same else ""
+    return [
+        (visit, 0.5 ** (max(0.0, now - visit.at) / HALF_LIFE_S) * (1.0 if visit.served == newest else _OTHER_MODEL))
+        for visit in same
+    ]
+
+
+def _costs(ladder: Sequence[Offer], visits: Sequence[Visit], now: float) -> list[float] | None:
+    """Return what a visit to each rung costs; `None` when that cannot be told."""
+    if not ladder or any(offer.price <= 0 for offer in ladder):
+        return None
+    known: Mapping[int, float] = {
+        index: sum(visit.cost_usd * weight for visit, weight in weighed) / sum(weight for _, weight in weighed)
+        for index, offer in enumerate(ladder)
+        if (weighed := _weighed(offer, visits, now))
+    }
+    if not known:
+        return None
+    return [known[i] if i in known else _guessed(i, ladder, known) for i in range(len(ladder))]
+
+
+def _guessed(index: int, ladder: Sequence[Offer], known: Mapping[int, float]) -> float:
+    """Return what a visit would cost: as the nearest rung that is known, at this one's price."""
+    near = min(known, key=lambda other: (abs(other - index), other))
+    return known[near] * ladder[index].price / ladder[near].price
