@@ -2,10 +2,12 @@
 """LangGraph's checkpoints in the journal's database; only plain data is ever read back from them."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from copy import copy
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import aiosqlite
 from langchain_core.runnables import RunnableConfig
@@ -16,10 +18,13 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
 )
+from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from sqlalchemy import URL
 
+from planloom.state.chain import JournalDamaged
+from planloom.state.seal import Seal
 from planloom.state.store import JournalError, JournalUnusable
 
 if TYPE_CHECKING:
@@ -28,19 +33,51 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
 T = TypeVar("T")
+_SEAL = "seal"
+_KINDS = frozenset(("null", "bytes", "msgpack"))
+"""Forms that the serialiser writes; others that it could read are refused."""
 _SETUP_LOCK = 0x706C616E
 """Advisory lock of whoever makes LangGraph's tables: `setup` is not safe beside itself."""
 
 
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, NotImplementedError)
+"""What LangGraph and its libraries raise for bytes that are not theirs."""
+
+
+class _Sealed(SerializerProtocol):
+    """Values of one run's checkpoints: plain data only, each with a seal that no other run has."""
+
+    def __init__(self, seal: Seal, run_id: str) -> None:
+        self._plain = JsonPlusSerializer(allowed_msgpack_modules=None)
+        self._seal = seal
+        self._run_id = run_id
+
+    def dumps_typed(self, obj: object) -> tuple[str, bytes]:
+        kind, data = self._plain.dumps_typed(obj)
+        return kind, self._seal.of("checkpoint", self._run_id, kind, data).encode() + b"\n" + data
+
+    def loads_typed(self, data: tuple[str, bytes]) -> object:
+        kind, (sealed, _, value) = data[0], data[1].partition(b"\n")
+        told = sealed.decode(errors="replace")
+        if kind not in _KINDS or not self._seal.fits(told, "checkpoint", self._run_id, kind, value):
+            raise JournalDamaged(
+                f"run {self._run_id}: a checkpoint is damaged: {self._seal.reason(told)}; nothing was run"
+            )
+        return self._plain.loads_typed((kind, value))
+
+
 class _Patient(BaseCheckpointSaver[str]):
-    """A checkpointer that waits for a database that is away, as the journal does.
+    """A checkpointer that waits for a database that is away, as the journal does, and trusts nothing it reads back.
 
     Every write of LangGraph's names what it writes, so that one whose answer was lost can be made again.
     """
 
-    def __init__(self, saver: BaseCheckpointSaver[str], errors: tuple[type[Exception], ...], outage_s: float) -> None:
+    def __init__(
+        self, saver: BaseCheckpointSaver[str], seal: Seal, errors: tuple[type[Exception], ...], outage_s: float
+    ) -> None:
         super().__init__(serde=saver.serde)
         self._saver = saver
+        self._seal = seal
         self._errors = errors
         self._outage_s = outage_s
 
@@ -49,8 +86,33 @@ class _Patient(BaseCheckpointSaver[str]):
         return self._saver.get_next_version(current, channel)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return a checkpoint."""
-        return await self._patiently(lambda: self._saver.aget_tuple(config))
+        """Return a checkpoint.
+
+        Raises:
+            JournalDamaged: It is not as it was written, or that of another run.
+        """
+        run_id = _run_of(config)
+        try:
+            found = await self._patiently(lambda: self._of(run_id).aget_tuple(config))
+        except _UNREADABLE as exc:
+            raise JournalDamaged(f"run {run_id}: a checkpoint is damaged: {exc}; nothing was run") from exc
+        if found is not None:
+            self._check(run_id, found)
+        return found
+
+    def _check(self, run_id: str, found: CheckpointTuple) -> None:
+        told = str(found.metadata.get(_SEAL, ""))
+        inner = found.checkpoint["channel_values"].get("run_id", run_id)
+        if inner != run_id or not self._seal.fits(told, *_sealed_parts(run_id, found.checkpoint)):
+            reason = f"it is that of run {inner}" if inner != run_id else self._seal.reason(told)
+            where = f"run {run_id}: checkpoint {found.checkpoint['id']}"
+            raise JournalDamaged(f"{where} is damaged: {reason}; nothing was run")
+
+    def _of(self, run_id: str) -> BaseCheckpointSaver[str]:
+        """Return the saver, with values sealed for one run."""
+        saver = copy(self._saver)
+        saver.serde = _Sealed(self._seal, run_id)
+        return saver
 
     async def aput(
         self,
@@ -60,13 +122,16 @@ class _Patient(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Write a checkpoint."""
-        return await self._patiently(lambda: self._saver.aput(config, checkpoint, metadata, new_versions))
+        run_id = _run_of(config)
+        told = cast("CheckpointMetadata", {**metadata, _SEAL: self._seal.of(*_sealed_parts(run_id, checkpoint))})
+        return await self._patiently(lambda: self._of(run_id).aput(config, checkpoint, told, new_versions))
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, object]], task_id: str, task_path: str = ""
     ) -> None:
         """Write what a stage handed on."""
-        await self._patiently(lambda: self._saver.aput_writes(config, writes, task_id, task_path))
+        saver = self._of(_run_of(config))
+        await self._patiently(lambda: saver.aput_writes(config, writes, task_id, task_path))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete all checkpoints of a run."""
@@ -90,34 +155,48 @@ class _Patient(BaseCheckpointSaver[str]):
                 pause_s = min(pause_s * 2, 2.0)
 
 
+def _run_of(config: RunnableConfig) -> str:
+    return str(config.get("configurable", {}).get("thread_id", ""))
+
+
+def _sealed_parts(run_id: str, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Return what a checkpoint's seal binds besides its values, which have seals of their own."""
+    rest = {name: value for name, value in checkpoint.items() if name not in ("channel_values", "pending_sends")}
+    return ("checkpoint", run_id, json.dumps(rest, sort_keys=True))
+
+
 @asynccontextmanager
-async def open_checkpointer(url: URL, *, outage_s: float = 60.0) -> AsyncGenerator[BaseCheckpointSaver[str]]:
+async def open_checkpointer(
+    url: URL, seal: Seal, *, outage_s: float = 60.0
+) -> AsyncGenerator[BaseCheckpointSaver[str]]:
     """Open the checkpoint tables.
 
     Args:
         url: The journal's database.
+        seal: The journal's.
         outage_s: Seconds to wait for a database that cannot be reached.
 
     Raises:
         JournalUnusable: The tables cannot be made.
     """
-    serde = JsonPlusSerializer(allowed_msgpack_modules=None)
     if url.get_backend_name() == "postgresql":
-        async with _postgres(url, serde, outage_s) as saver:
+        async with _postgres(url, seal, outage_s) as saver:
             yield saver
         return
     async with aiosqlite.connect(url.database or ":memory:", timeout=30) as connection:
         await connection.execute("PRAGMA synchronous=NORMAL")  # as the journal: safe from a killed process
-        saver = AsyncSqliteSaver(connection, serde=serde)
+        saver = AsyncSqliteSaver(connection)
         try:
             await saver.setup()
         except sqlite3.Error as exc:
             raise JournalUnusable(f"cannot open the journal {url.database}: {exc}") from exc
-        yield _Patient(saver, (sqlite3.Error,), 0.0)  # SQLite itself waits for a lock; nothing else passes by waiting
+        yield _Patient(
+            saver, seal, (sqlite3.Error,), 0.0
+        )  # SQLite itself waits for a lock; nothing else passes by waiting
 
 
 @asynccontextmanager
-async def _postgres(url: URL, serde: JsonPlusSerializer, outage_s: float) -> AsyncGenerator[BaseCheckpointSaver[str]]:
+async def _postgres(url: URL, seal: Seal, outage_s: float) -> AsyncGenerator[BaseCheckpointSaver[str]]:
     import psycopg
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
     from psycopg.rows import DictRow, dict_row
@@ -136,12 +215,12 @@ async def _postgres(url: URL, serde: JsonPlusSerializer, outage_s: float) -> Asy
         open=False,
     )
     async with pool:
-        saver = AsyncPostgresSaver(pool, serde=serde)
+        saver = AsyncPostgresSaver(pool)
         try:
             await _set_up(saver.setup, pool)
         except psycopg.Error as exc:
             raise JournalUnusable(f"cannot open the journal {url.render_as_string()}: {exc}") from exc
-        yield _Patient(saver, (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout), outage_s)
+        yield _Patient(saver, seal, (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout), outage_s)
 
 
 async def _set_up(setup: Callable[[], Awaitable[None]], pool: "AsyncConnectionPool[AsyncConnection[DictRow]]") -> None:

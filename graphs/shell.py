@@ -92,6 +92,15 @@ async def walk_run(shell: Shell, walk: Walk) -> None:
     await shell.ainvoke(start, config, context=walk, durability="sync", version="v2")
 
 
+async def check_checkpoint(shell: Shell, run_id: RunId) -> None:
+    """Read where a run stands, before anything of it is opened.
+
+    Raises:
+        JournalDamaged: Its checkpoint is not as it was written.
+    """
+    await shell.aget_state({"configurable": {"thread_id": run_id}})
+
+
 async def forget_run(shell: Shell, run_id: RunId) -> None:
     """Delete the checkpoints of a run."""
     if isinstance(shell.checkpointer, BaseCheckpointSaver):

@@ -25,7 +25,7 @@ from planloom.gc import Collected, collect, retention_of_environment
 from planloom.graphs.checkpoints import open_checkpointer
 from planloom.graphs.estimate import Checked
 from planloom.graphs.reopen import answered, edited_plan, reopening, silence
-from planloom.graphs.shell import build_shell
+from planloom.graphs.shell import build_shell, check_checkpoint
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
 from planloom.parts import Maker, Parts, Wire
@@ -112,7 +112,7 @@ class Engine:
             await stack.enter_async_context(self._gateway)
             await stack.enter_async_context(self._sandbox)
             checkpointer = await stack.enter_async_context(
-                open_checkpointer(self._journal.url, outage_s=self._journal.outage_s)
+                open_checkpointer(self._journal.url, self._journal.seal, outage_s=self._journal.outage_s)
             )
             shell = build_shell(checkpointer)
             self._shared = Shared(
@@ -252,6 +252,8 @@ class Engine:
         told = RunView(past)
         workflow = Workflow.from_json(told.workflow, told.base_dir)
         log = RunLog(self._journal, run_id, past, secrets=workflow.secrets)
+        await log.artifacts.check()
+        await check_checkpoint(self._opened()[0].shell, run_id)
         left = await self._inbox.read(run_id, log.view.pending.values())
         answers = {**left, **answers}
         opening = reopening(log.view, answers)

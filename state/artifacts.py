@@ -15,6 +15,7 @@ from planloom.core.errors import RunError
 from planloom.core.json import Json
 from planloom.core.plan import RunId
 from planloom.core.secrets import Secrets
+from planloom.state.chain import JournalDamaged
 from planloom.state.journal import Journal
 from planloom.state.tables import artifact_parts, artifacts
 
@@ -77,6 +78,19 @@ class Artifacts:
         parts = await self._journal.transact(lambda connection: connection.execute(ordered).scalars().all())
         data = b"".join(bytes(part) for part in parts)[offset - first * PART_BYTES :]
         return data if size is None else data[:size]
+
+    async def check(self) -> None:
+        """Hold every value against its digest.
+
+        Raises:
+            JournalDamaged: One is not as it was stored.
+        """
+        mine = select(artifacts.c.digest).where(artifacts.c.run_id == self._run_id)
+        digests = await self._journal.transact(lambda connection: connection.execute(mine).scalars().all())
+        for digest in digests:
+            if hashlib.sha256(await self.read(digest)).hexdigest() != digest:
+                where = f"run {self._run_id}: artifact sha256:{digest}"
+                raise JournalDamaged(f"{where} is damaged: it is not as it was stored; nothing was run")
 
     async def load(self, digest: str) -> Json:
         """Return the value itself.

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 from planloom.core.answer import Answer
 from planloom.core.plan import RunId
 from planloom.core.result import PendingApproval
+from planloom.state.chain import JournalDamaged
 from planloom.state.journal import Journal
 from planloom.state.tables import answers
 
@@ -28,13 +29,7 @@ class Inbox:
     async def leave(self, run_id: RunId, given: Mapping[str, Answer], pending: Collection[PendingApproval]) -> None:
         """Leave answers to what waits, each bound to what is shown; a later one to the same takes its place."""
         rows = [
-            {
-                "run_id": run_id,
-                "name": name,
-                "bound_to": shown,
-                "at": time.time(),
-                "payload": _ANSWER.dump_json(given[name]).decode(),
-            }
+            self._row(run_id, name, shown, _ANSWER.dump_json(given[name]).decode())
             for name, shown in _shown(pending).items()
             if name in given
         ]
@@ -47,12 +42,29 @@ class Inbox:
 
         await self._journal.transact(work)
 
+    def _row(self, run_id: RunId, name: str, bound_to: str, payload: str) -> dict[str, str | float]:
+        seal = self._journal.seal.of("answer", run_id, name, bound_to, payload)
+        named = {"run_id": run_id, "name": name, "bound_to": bound_to, "payload": payload, "seal": seal}
+        return {**named, "at": time.time()}
+
     async def read(self, run_id: RunId, pending: Collection[PendingApproval]) -> dict[str, Answer]:
-        """Return the answers to what waits as it is shown; those to anything else are no answers to it."""
-        wanted = select(answers.c.name, answers.c.bound_to, answers.c.payload).where(answers.c.run_id == run_id)
+        """Return the answers to what waits as it is shown; those to anything else are no answers to it.
+
+        Raises:
+            JournalDamaged: One is not as somebody left it; leaving another one takes its place.
+        """
+        wanted = select(answers.c.name, answers.c.bound_to, answers.c.payload, answers.c.seal).where(
+            answers.c.run_id == run_id
+        )
         rows = await self._journal.transact(lambda connection: connection.execute(wanted).fetchall())
-        shown = _shown(pending)
-        return {name: _ANSWER.validate_json(text) for name, bound_to, text in rows if shown.get(name) == bound_to}
+        seal, shown = self._journal.seal, _shown(pending)
+        for row in rows:
+            if not seal.fits(row.seal, "answer", run_id, row.name, row.bound_to, row.payload):
+                raise JournalDamaged(
+                    f"run {run_id}: the answer to {row.name} is damaged: {seal.reason(row.seal)}; nothing was run."
+                    f" Give it again: planloom approve {run_id} {row.name}"
+                )
+        return {row.name: _ANSWER.validate_json(row.payload) for row in rows if shown.get(row.name) == row.bound_to}
 
     async def clear(self, run_id: RunId, names: Collection[str]) -> None:
         """Take out what has been journaled."""

@@ -18,7 +18,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
@@ -31,11 +30,22 @@ from planloom.core import events as ev
 from planloom.core.errors import RunError
 from planloom.core.plan import RunId
 from planloom.core.view import RunView
+from planloom.state.chain import Chain, check_chain
 from planloom.state.owner import this_process
 from planloom.state.place import Opening
 from planloom.state.retention import Retention, delete_run, expired
+from planloom.state.seal import Seal
 from planloom.state.space import copy_over, give_back, measure, settle
-from planloom.state.store import LEASE_S, EventRow, JournalError, Lease, LeaseLost, Store, holds, parse_url
+from planloom.state.store import (
+    LEASE_S,
+    EventRow,
+    JournalError,
+    Lease,
+    LeaseLost,
+    Store,
+    parse_url,
+)
+from planloom.state.summary import RunSummary, live_among, summaries
 from planloom.state.tables import events, leases
 
 __all__ = ["Journal", "JournalError", "RunSummary", "StoredEvent"]
@@ -43,21 +53,6 @@ __all__ = ["Journal", "JournalError", "RunSummary", "StoredEvent"]
 T = TypeVar("T")
 _SOON_S = 0.25
 """Seconds after which what is queued is written though nobody waits for it: other processes look at the run."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSummary:
-    """One line of the list of runs. Times are seconds since the epoch."""
-
-    run_id: RunId
-    name: str
-    status: ev.Status
-    started_at: float
-    ended_at: float | None
-    cost_usd: float
-    rehearsal: bool
-    live: bool
-    """Whether a process is at work on it."""
 
 
 class StoredEvent(NamedTuple):
@@ -76,12 +71,21 @@ class Journal:
             `postgresql://USER@HOST/NAME`, or `:memory:`, which keeps nothing.
         opening: Whether it may be made, or brought up to date.
         outage_s: Seconds to wait for a database that cannot be reached before a run is given up.
+        key: Secret text that seals the rows; `None` takes `PLANLOOM_JOURNAL_KEY`, empty uses no key.
+
+    Raises:
+        JournalUnusable: The place is none.
+        ConfigError: The key is too short.
     """
 
-    def __init__(self, place: Path | str, *, opening: Opening = "make", outage_s: float = 60.0) -> None:
+    def __init__(
+        self, place: Path | str, *, opening: Opening = "make", outage_s: float = 60.0, key: str | None = None
+    ) -> None:
         self.url = parse_url(str(place))
         self.outage_s = outage_s
-        self._store = Store(self.url, opening=opening, outage_s=outage_s)
+        self.seal = Seal.with_key(key)
+        self._store = Store(self.url, opening=opening, outage_s=outage_s, seal=self.seal)
+        self._chain = Chain(self.seal, self._seal_at)
         self._owner = this_process(uuid.uuid4().hex[:8])
         self._queue: deque[tuple[EventRow, bool]] = deque()
         self._late: asyncio.TimerHandle | None = None
@@ -160,12 +164,12 @@ class Journal:
         """Return a run's events in order, those after sequence number `after`.
 
         Raises:
-            JournalError: A row is damaged.
+            JournalDamaged: They are not as they were written.
+            JournalError: A row cannot be read.
         """
-        found = select(events.c.type, events.c.payload).where(events.c.run_id == run_id, events.c.seq > after)
-        rows = await self._call(lambda: self._query(found.order_by(events.c.seq)))
+        rows = await self._call(lambda: self._checked(run_id, after))
         try:
-            return [ev.decode(str(kind), str(payload)) for kind, payload in rows]
+            return [ev.decode(row.type, row.payload) for row in rows]
         except (KeyError, ValidationError) as exc:
             raise JournalError(f"{self._store.name}: run {run_id}: a row is damaged: {exc}") from exc
 
@@ -196,7 +200,7 @@ class Journal:
 
     async def summaries(self, run_ids: Sequence[RunId]) -> list[RunSummary]:
         """Return what a list says of these runs, in their order; one that is gone is left out."""
-        return await self._call(lambda: self._summaries(run_ids))
+        return await self._call(lambda: summaries(self._query, run_ids))
 
     async def view(self, name: str) -> RunView:
         """Return a run as it stands, by its id, a prefix of it, or `last`.
@@ -211,7 +215,7 @@ class Journal:
 
     async def live(self, run_id: RunId) -> bool:
         """Tell whether a process is at work on a run."""
-        return bool(await self._call(lambda: self._live([run_id])))
+        return bool(await self._call(lambda: live_among(self._query, [run_id])))
 
     async def find(self, name: str) -> RunId:
         """Return the run that `name` means: an id, a prefix that only one id has, or `last`.
@@ -276,6 +280,7 @@ class Journal:
         return await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
 
     def _take(self, run_id: RunId) -> None:
+        self._chain.forget(run_id)
         self._drain()  # what is still queued for a lost run is not to be taken for rows of the new stretch
         if run_id in self._held:
             raise RunError(f"run {run_id} is under way in this process")
@@ -304,6 +309,23 @@ class Journal:
         self._drain()
         return [tuple(row) for row in self._store.query(statement)]
 
+    def _checked(self, run_id: RunId, after: int) -> list[EventRow]:
+        """Return a run's rows once they fit their seals; the head is read first, for others may write meanwhile."""
+        self._drain()
+        held = select(leases.c.head).where(leases.c.run_id == run_id)
+        mine = select(events).where(events.c.run_id == run_id, events.c.seq >= after).order_by(events.c.seq)
+        head, found = self._store.transact(
+            lambda connection: (connection.execute(held).scalar(), connection.execute(mine).fetchall()), verb="read"
+        )
+        rows = [EventRow(*row) for row in found]
+        before = rows.pop(0).seal if after and rows else ""
+        check_chain(self.seal, run_id, rows, before=before, head=head)
+        return rows
+
+    def _seal_at(self, run_id: str, seq: int) -> str:
+        mine = select(events.c.seal).where(events.c.run_id == run_id, events.c.seq == seq)
+        return "".join(str(seal or "") for (seal,) in self._store.query(mine))
+
     def _drain(self) -> None:
         queued: list[tuple[EventRow, bool]] = []
         while self._queue:
@@ -316,7 +338,10 @@ class Journal:
         """Write rows in one transaction; a run that another process writes too is lost, the others go on."""
         run_ids = list(dict.fromkeys(row.run_id for row in rows))
         try:
-            self._store.write(rows, [self._held[i] for i in run_ids if i in self._held], sync=sync)
+            sealed = self._chain.sealed(rows)
+            heads = self._chain.heads(sealed)
+            self._store.write(sealed, {self._held[i]: heads[i] for i in run_ids if i in self._held}, sync=sync)
+            self._chain.advance(sealed)
         except (IntegrityError, LeaseLost):
             if len(run_ids) == 1:
                 self._lose(run_ids[0])
@@ -343,48 +368,3 @@ class Journal:
             return  # the next write will tell
         for run_id in lost:
             self._lose(run_id)
-
-    def _summaries(self, ids: Sequence[RunId]) -> list[RunSummary]:
-        live = self._live(ids)  # before the events: what ends meanwhile has written its end
-        first = select(events.c.run_id, events.c.payload).where(events.c.type == "RunStarted")
-        started = {str(run_id): str(text) for run_id, text in self._query(first.where(events.c.run_id.in_(ids)))}
-        ends = select(events.c.run_id, events.c.type, events.c.payload).where(
-            events.c.run_id.in_(ids), events.c.type.in_(["RunEnded", "RunResumed"])
-        )
-        last = {str(run_id): (str(kind), str(text)) for run_id, kind, text in self._query(ends.order_by(events.c.seq))}
-        sums = select(events.c.run_id, func.sum(events.c.cost_usd)).where(events.c.run_id.in_(ids))
-        costs = {str(run_id): float(str(usd)) for run_id, usd in self._query(sums.group_by(events.c.run_id))}
-        return [
-            _summary(i, started[i], last.get(i), cost_usd=costs[i], live=i in live)
-            for i in ids
-            if i in started and i in costs  # else deleted since
-        ]
-
-    def _live(self, run_ids: Sequence[str]) -> set[str]:
-        found = select(leases.c.run_id, leases.c.owner, leases.c.expires_at).where(leases.c.run_id.in_(run_ids))
-        return {str(i) for i, owner, expires_at in self._query(found) if holds(str(owner), float(str(expires_at)))}
-
-
-def _summary(
-    run_id: str, started_json: str, last: tuple[str, str] | None, *, cost_usd: float, live: bool
-) -> RunSummary:
-    try:
-        started = ev.decode("RunStarted", started_json)
-        ended = ev.decode(*last) if last else None
-    except ValidationError as exc:
-        raise JournalError(f"run {run_id}: a row is damaged: {exc}") from exc
-    if not isinstance(started, ev.RunStarted):
-        raise JournalError(f"run {run_id}: its first row is damaged")
-    status: ev.Status = "running" if live else "interrupted"
-    if isinstance(ended, ev.RunEnded):
-        status = ended.status
-    return RunSummary(
-        run_id=started.run_id,
-        name=started.name,
-        status=status,
-        started_at=started.at,
-        ended_at=ended.at if isinstance(ended, ev.RunEnded) else None,
-        cost_usd=cost_usd,
-        rehearsal=started.rehearsal,
-        live=live,
-    )

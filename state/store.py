@@ -4,7 +4,7 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
@@ -22,6 +22,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     make_url,
     select,
@@ -34,6 +35,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemy
 from planloom.core.errors import PlanloomError, RunError
 from planloom.state.owner import is_dead, shown
 from planloom.state.place import Opening, look_at, look_at_file
+from planloom.state.seal import Seal
 from planloom.state.tables import HEAD, events, leases
 
 T = TypeVar("T")
@@ -72,6 +74,8 @@ class EventRow(NamedTuple):
     attempt: int | None
     cost_usd: float
     payload: str
+    seal: str = ""
+    """Binds it to all rows before it; see `chain.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +117,18 @@ class Store:
         url: SQLite or PostgreSQL.
         opening: Whether it may be made, or brought up to date.
         outage_s: Seconds to keep trying when the database cannot be reached.
+        seal: Seals what older versions wrote without.
     """
 
-    def __init__(self, url: URL, *, opening: Opening = "make", outage_s: float = 60.0) -> None:
+    def __init__(
+        self, url: URL, *, opening: Opening = "make", outage_s: float = 60.0, seal: Seal | None = None
+    ) -> None:
         self.url = url
+        self._seal = seal or Seal()
         self._opening: Opening = opening
         self._outage_s = outage_s
         self._engine: Engine | None = None
         self._connection: Connection | None = None
-        self._extended_at: dict[Lease, float] = {}
-        """When each lease was last kept, on the monotonic clock."""
         self._sync: bool | None = None
         """Whether the connection waits for the disk itself; `None` when it has not been told."""
 
@@ -192,7 +198,7 @@ class Store:
 
         config = Config()
         config.set_main_option("script_location", str(files("planloom.state").joinpath("migrations")))
-        config.attributes["connection"] = connection
+        config.attributes.update(connection=connection, seal=self._seal)
         with _ALEMBIC:
             command.upgrade(config, "head")
 
@@ -212,8 +218,13 @@ class Store:
         """
         return self.transact(lambda connection: connection.execute(statement).fetchall(), verb="read")
 
-    def write(self, rows: Sequence[EventRow], held: Sequence[Lease], *, sync: bool) -> None:
+    def write(self, rows: Sequence[EventRow], held: Mapping[Lease, str], *, sync: bool) -> None:
         """Insert rows in one transaction, each run under its lease.
+
+        Args:
+            rows: The rows.
+            held: What each lease is to know of the last of them.
+            sync: Wait until a power cut cannot undo it.
 
         Raises:
             LeaseLost: A run has another owner by now; nothing was written.
@@ -227,26 +238,22 @@ class Store:
         statements = chain([plain], repeat(again))
 
         def work(connection: Connection) -> None:
-            for lease in held:
-                if not self._extended(connection, lease):
+            for lease, head in held.items():
+                if not self._extended(connection, lease, head):
                     raise LeaseLost(f"run {lease.run_id} has been taken over by another process")
             connection.execute(next(statements), values)
 
         self.transact(work, sync=sync)
 
-    def _extended(self, connection: Connection, lease: Lease) -> bool:
-        """Tell whether a lease still holds, and keep it for a while longer; no other writer comes in between.
-
-        A SQLite transaction keeps all others out, so that there a look is enough while the lease is fresh.
-        """
-        now = time.monotonic()
-        if self.is_sqlite and now - self._extended_at.get(lease, -LEASE_S) < LEASE_S / 4:
-            found = connection.exec_driver_sql("SELECT token FROM leases WHERE run_id = ?", (lease.run_id,)).scalar()
-            return found == lease.token
+    def _extended(self, connection: Connection, lease: Lease, head: str | None = None) -> bool:
+        """Keep a lease for a while longer, with what its last row is, and tell whether it still held."""
+        until = time.time() + LEASE_S
+        if self.is_sqlite:  # as plain text: this is done with every row
+            keep = "UPDATE leases SET expires_at = ?, head = coalesce(?, head) WHERE run_id = ? AND token = ?"
+            return connection.exec_driver_sql(keep, (until, head, lease.run_id, lease.token)).rowcount == 1
         mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
-        done = connection.execute(update(leases).where(mine).values(expires_at=time.time() + LEASE_S))
-        self._extended_at[lease] = now
-        return done.rowcount == 1
+        kept = {"expires_at": until, "head": func.coalesce(head, leases.c.head)}
+        return connection.execute(update(leases).where(mine).values(kept)).rowcount == 1
 
     def beat(self, held: Sequence[Lease]) -> list[str]:
         """Keep leases alive; return the runs whose lease is lost."""
@@ -286,7 +293,6 @@ class Store:
 
     def release(self, lease: Lease) -> None:
         """Give a lease back; that of a run that was deleted meanwhile, or never began, goes altogether."""
-        self._extended_at.pop(lease, None)
         mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
         empty = ~select(events.c.run_id).where(events.c.run_id == lease.run_id).exists()
 

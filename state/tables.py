@@ -34,6 +34,7 @@ events = Table(
     Column("attempt", Integer),
     Column("cost_usd", Float, nullable=False, server_default=text("0")),
     Column("payload", Text, nullable=False),
+    Column("seal", String(64)),
     Index("events_by_type", "type", "at"),
     Index(
         "one_commit",
@@ -54,7 +55,9 @@ leases = Table(
     Column("owner", String(200), nullable=False),
     Column("token", Integer, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("head", String(80)),
 )
+"""Who may write a run, and what its last row is."""
 
 artifacts = Table(
     "artifacts",
@@ -82,6 +85,7 @@ answers = Table(
     Column("bound_to", String(64), nullable=False),
     Column("at", Float, nullable=False),
     Column("payload", Text, nullable=False),
+    Column("seal", String(64)),
 )
 """What people said to runs that others are at work on, by what waits; gone when it is journaled."""
 

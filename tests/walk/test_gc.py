@@ -193,7 +193,7 @@ class Mortal(Journal):
         return await super().delete(run_id)
 
 async def main() -> None:
-    async with Mortal(sys.argv[1]) as journal, open_checkpointer(journal.url) as saver:
+    async with Mortal(sys.argv[1]) as journal, open_checkpointer(journal.url, journal.seal) as saver:
         await collect(journal, build_shell(saver), Retention(older_than_s=0))
 asyncio.run(main())
 """
