@@ -12,6 +12,7 @@ from planloom.graphs.compile import compile_plan
 from planloom.graphs.lint import Facts
 from planloom.graphs.progress import ladder_of
 from planloom.models.gateway import Rung
+from planloom.models.prices import Price
 from planloom.tools.base import Tool
 
 _PROMPT_TOKENS = 350
@@ -56,8 +57,9 @@ def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) 
             message = "a planner needs a model; there is none under `models`"
             raise PlanError([Finding(code="unknown_model", field="models", message=message)])
         return Checked(plan=None, findings=(), edges={}, estimates={}, tools=facts.tools)
+    prices = {name: rung.price for name, rung in rungs.items()}
     compiled = compile_plan(to_nodes(spec.nodes).values(), spec.output, facts)
-    estimates = {node.id: estimate(node, spec.rungs, rungs) for node in compiled.plan.nodes.values()}
+    estimates = {node.id: estimate(node, spec.rungs, prices) for node in compiled.plan.nodes.values()}
     least = sum(item.usd_low or 0.0 for item in estimates.values())
     if spec.budget.usd is not None and least > spec.budget.usd:
         message = f"the cheapest course of this plan costs about {least:.4f} USD; the cap is {spec.budget.usd:g}"
@@ -92,14 +94,14 @@ def _check_prices(workflow: Workflow, rungs: Mapping[str, Rung]) -> None:
         raise PlanError(findings)
 
 
-def estimate(node: Node, ladder: tuple[str, ...], rungs: Mapping[str, Rung]) -> Estimate:
-    """Return the range for one node (for one element of a map)."""
+def estimate(node: Node, ladder: tuple[str, ...], prices: Mapping[str, Price | None]) -> Estimate:
+    """Return the range for one node (for one element of a map); `prices` are those of the rungs, by name."""
     climb, start = ladder_of(node, ladder)
     if not climb:
         return Estimate(calls_low=0, calls_high=0, usd_low=0.0, usd_high=0.0, rung="")
     samples = node.agree.quorum if node.agree else 1
     most = (node.agree.samples if node.agree else 1) * node.max_calls * (len(climb) - start)
-    first, last = rungs[climb[start]].price, rungs[climb[-1]].price
+    first, last = prices.get(climb[start]), prices.get(climb[-1])
     size = len(json.dumps([node.goal, dict(node.inputs), dict(node.output or {})])) // 4 + _PROMPT_TOKENS
     return Estimate(
         calls_low=samples,

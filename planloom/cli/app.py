@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from planloom.cli import memory_app, service_app
+from planloom.cli import memory_app, plan_app, service_app
 from planloom.cli import options as opt
 
 app = typer.Typer(
@@ -215,14 +215,7 @@ def validate(
     raise typer.Exit(asyncio.run(checking.validate(files, as_json=as_json)))
 
 
-@app.command()
-def explain(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Workflow file, or the name of a shipped one.")],
-) -> None:
-    """Show what a workflow would do: nodes, models, tools, checks, and the range of calls and cost."""
-    from planloom.cli import checking
-
-    asyncio.run(checking.explain(file))
+app.command()(plan_app.explain)
 
 
 @app.command()
@@ -235,13 +228,7 @@ def lock(
     asyncio.run(checking.lock(file))
 
 
-@app.command()
-def promote(run_id: opt.RunId, output: opt.Output = None, journal: opt.Journal = None) -> None:
-    """Turn the plan of a run that is done into a workflow with inputs, which runs again without a planner."""
-    from planloom.cli import given, promoting
-
-    given.check_output(output)
-    asyncio.run(promoting.promote(run_id, journal, output))
+app.command()(plan_app.promote)
 
 
 @app.command()

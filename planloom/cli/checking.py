@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from planloom.cli.draw import Picture
-from planloom.cli.explain import explained
+from planloom.cli.explain import explained, explained_json
 from planloom.cli.given import load_workflow
 from planloom.cli.pictures import of_plan, of_run
 from planloom.cli.words import console, harmless
@@ -90,7 +90,7 @@ def _tell(verdict: _Verdict) -> None:
     typer.echo(f"{verdict.file}: ok")
 
 
-async def explain(file: str) -> None:
+async def explain(file: str, *, as_json: bool) -> None:
     """Print what a workflow would do.
 
     Raises:
@@ -98,7 +98,10 @@ async def explain(file: str) -> None:
     """
     workflow = load_workflow(file)
     checked = await _check(workflow)
-    console().print(explained(workflow.spec, checked))
+    if as_json:
+        typer.echo(json.dumps(explained_json(workflow.spec, checked), ensure_ascii=False))
+    else:
+        console().print(explained(workflow.spec, checked))
 
 
 async def lock(file: str) -> None:

@@ -1,6 +1,7 @@
 """What a workflow would do, before anything runs: its plan, the range of calls and cost, who plans."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from planloom.cli.rails import MARK, rails
 from planloom.cli.words import count_range, one_line, seconds, tokens, usd, usd_range
 from planloom.configs.spec import BudgetSpec, RungSpec, WorkflowSpec
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
+from planloom.core.json import JsonObject
 from planloom.core.plan import Node, Plan
 from planloom.graphs.critical_path import timing
 
@@ -41,6 +43,21 @@ def explained(spec: WorkflowSpec, checked: "Checked") -> RenderableType:
     parts.append(Text.assemble(("budget  ", "bold"), _budget(spec.budget)))
     parts += [Text(f"warning: {one_line(finding.text, 400)}", "yellow") for finding in checked.findings]
     return Group(*parts)
+
+
+def explained_json(spec: WorkflowSpec, checked: "Checked") -> JsonObject:
+    """Return the same as data: each node's range, the longest way through, and what is odd about the plan."""
+    calls = {node_id: float(item.calls_high) for node_id, item in checked.estimates.items()}
+    shape = timing(checked.edges, calls)
+    nodes: JsonObject = {node_id: {**asdict(item)} for node_id, item in checked.estimates.items()}
+    return {
+        "name": spec.name,
+        "planner": spec.planner_rung if checked.plan is None else None,
+        "nodes": nodes,
+        "longest": [str(node_id) for node_id in shape.path],
+        "parallelism": shape.parallelism,
+        "findings": [finding.as_json() for finding in checked.findings],
+    }
 
 
 def _nodes(plan: Plan, checked: "Checked") -> RenderableType:

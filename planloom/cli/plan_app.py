@@ -1,0 +1,38 @@
+"""The commands about plans. Each is a thin shell, as those in `app`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from planloom.cli import options as opt
+
+
+def explain(
+    target: Annotated[
+        str,
+        typer.Argument(metavar="FILE|RUN", help="Workflow file or name; with --analyze a run."),
+    ],
+    analyze: Annotated[
+        bool, typer.Option("--analyze", help="Show a run: what each node was expected to take, beside what it took.")
+    ] = False,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Show what a workflow would do: nodes, models, tools, checks, flows, the range of calls and cost."""
+    if analyze:
+        from planloom.cli import analyze as analyzing
+
+        asyncio.run(analyzing.analyze(target, journal, as_json=as_json))
+        return
+    from planloom.cli import checking
+
+    asyncio.run(checking.explain(target, as_json=as_json))
+
+
+def promote(run_id: opt.RunId, output: opt.Output = None, journal: opt.Journal = None) -> None:
+    """Turn the plan of a run that is done into a workflow with inputs, which runs again without a planner."""
+    from planloom.cli import given, promoting
+
+    given.check_output(output)
+    asyncio.run(promoting.promote(run_id, journal, output))
