@@ -270,7 +270,7 @@ async def test_runs_of_an_older_version_are_sealed_and_taken_along(tmp_path: Pat
     bench = Bench(f"sqlite:///{tmp_path / 'j.db'}")
     async with bench.engine() as engine:
         run = await engine.run(Workflow.from_dict(FLOW, base_dir=tmp_path))
-    turn_back(tmp_path / "j.db", "0005")
+    turn_back(tmp_path / "j.db", "0006")
     async with bench.engine(KEY) as engine:
         result = await engine.resume(run.run_id, {"act": True})
         assert (result.status, bench.called) == ("done", [12000])

@@ -7,8 +7,8 @@ from planloom.state.chain import head_of, seal_of
 from planloom.state.seal import Seal
 from planloom.state.store import EventRow
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 _COLUMNS = ", ".join(EventRow._fields)
 _CHECKPOINTS = ("checkpoints", "writes", "checkpoint_blobs", "checkpoint_writes")
