@@ -53,7 +53,7 @@ class Experience:
         Raises:
             JournalError: It could not be written.
         """
-        nodes = view.plan.nodes if view.plan else {}
+        nodes = view.plan.nodes if view.plan else dict[NodeId, Node]()
         owned = ((node, nodes.get(NodeId(node_id.partition("[")[0]))) for node_id, node in view.nodes.items())
         made = [
             (VisitKey(run_id=view.run_id, node_id=seen.id, input_digest=work, signature=signature(node)), visit)

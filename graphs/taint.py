@@ -89,6 +89,7 @@ class Labels:
 
     def read(self, node: Node) -> Label:
         """Return the label of all that a node is given: inputs, goal, list and fixed arguments."""
+        node = self._whole(node)
         self._settle(_needs(_given(node)))
         return self._read(node)
 
@@ -100,8 +101,14 @@ class Labels:
 
     def value(self, template: Json, node: Node) -> Label:
         """Return the label of a template in a node."""
+        node = self._whole(node)
         self._settle(_needs([template, node.map]))
         return self._value(template, node)
+
+    def _whole(self, node: Node) -> Node:
+        """Return an element of a map with the list that its item is from; any other node as it is."""
+        owner = self._nodes.get(NodeId(node.id.partition("[")[0]))
+        return replace(node, map=owner.map) if node.map is None and owner is not None else node
 
     def _value(self, template: Json, node: Node) -> Label:
         return frozenset[str]().union(*(self._ref(ref, node) for _, ref in find_refs(template)))
