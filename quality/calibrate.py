@@ -109,7 +109,7 @@ def calibrate(recorded: Sequence[Recorded], *, recover: float = 0.8, seed: int =
 
 def _held_out(rows: Sequence[Sequence[float]], recorded: Sequence[Recorded], seed: int) -> list[Fitted]:
     """Return for each row a fit on the other folds; all answers to a question are in the same fold."""
-    if all(row == rows[0] for row in rows):
+    if all(row == rows[0] for row in rows) or len({each.question_id for each in recorded}) < 2:
         return [Fitted(weak=UNTRAINED, strong=None)] * len(rows)
     ids = sorted({each.question_id for each in recorded})
     random.Random(seed).shuffle(ids)

@@ -25,6 +25,11 @@ class Recorded:
     """Kind of node it belongs to."""
     strong_answer: str = ""
     sample: int = 0
+    first: bool = True
+    """Whether it was the first answer to its question: what a replay starts from."""
+    cost_usd: float | None = None
+    """`None` when it was not recorded."""
+    strong_cost_usd: float | None = None
     task: CodeTask | None = None
     """The function asked for, where the answer is code."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from planloom.cli import memory_app, plan_app, service_app
+from planloom.cli import memory_app, plan_app, quality_app, service_app
 from planloom.cli import options as opt
 
 app = typer.Typer(
@@ -365,8 +365,8 @@ def rehearse(
     rehearsing.rehearse(script, serve=serve, host=host, port=port)
 
 
-app.command()(service_app.serve)
-app.add_typer(service_app.keys, name="keys")
+service_app.add_to(app)
+quality_app.add_to(app)
 app.add_typer(memory_app.memory, name="memory")
 
 

@@ -9,6 +9,13 @@ import typer
 from planloom.cli import options as opt
 from planloom.core.errors import ConfigError, Problem
 
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(serve)
+    app.add_typer(keys, name="keys")
+
+
 keys = typer.Typer(no_args_is_help=True, help="Keys of a service's callers.", rich_markup_mode=None)
 
 

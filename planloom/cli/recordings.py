@@ -1,0 +1,46 @@
+"""Recorded answers from what a command line names: runs of the journal, or files."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from planloom.core.errors import ConfigError, Problem
+from planloom.engine import Engine
+from planloom.quality.recorded import Recorded
+from planloom.quality.runs import recorded_in
+from planloom.state.recordings import read_recordings
+
+_MAX_RUNS = 10_000
+
+
+async def read(named: Sequence[str], journal: str | None, *, model: str | None) -> list[Recorded]:
+    """Read files (names that end in `.jsonl` or `.jsonl.gz`, and folders of them) and runs.
+
+    Raises:
+        ConfigError: A file cannot be read, or nothing that was recorded has a known outcome.
+        RunError: There is no such run.
+    """
+    files = [path for name in named for path in _files(name)]
+    runs = [name for name in named if not _files(name)]
+    found = [each for path in files for each in await asyncio.to_thread(read_recordings, path, model=model)]
+    if runs:
+        found += await _from_journal(runs, journal, model)
+    if not found:
+        message = "no answer with a known outcome: a node needs a check other than those on text"
+        raise ConfigError(" ".join(named), [Problem(message)])
+    return found
+
+
+def _files(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        return sorted(each for each in path.iterdir() if each.name.endswith((".jsonl", ".jsonl.gz")))
+    return [path] if name.endswith((".jsonl", ".jsonl.gz")) else []
+
+
+async def _from_journal(names: Sequence[str], journal: str | None, model: str | None) -> list[Recorded]:
+    async with Engine(journal=journal, retention_s=math.inf) as engine:
+        ids = [run.run_id for run in await engine.runs(_MAX_RUNS)] if "all" in names else list(names)
+        found = [each for run_id in ids for each in recorded_in(await engine.view(run_id))]
+    return [each for each in found if model is None or each.model == model]

@@ -1,0 +1,53 @@
+"""Consensus: canonical effects, who wins, when to stop, and what is kept of those outvoted."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planloom.quality.consensus import Vote, effect_of, json_effect, lead_confidence, weigh
+
+
+@pytest.mark.parametrize(
+    "text", ["#### $1,200.00", "So the answer is 1200.", '{"answer": "1200"}', "It is 1,200 pens."]
+)
+def test_the_same_number_has_the_same_effect_however_it_is_written(text: str) -> None:
+    assert effect_of(text) == "1200"
+
+
+def test_json_has_one_text_whatever_its_order_and_floats() -> None:
+    assert json_effect({"b": [1.0, True], "a": None}) == json_effect({"a": None, "b": [1, True]})
+    assert effect_of("I do not know.") is None
+
+
+def test_agreement_beats_one_answer_without_a_flaw_and_dissent_is_kept() -> None:
+    found = weigh([Vote(effect="7", log_odds=1.0), Vote(effect="8", log_odds=-1.0), Vote(effect="8", log_odds=0.0)])
+    assert (found.winner, found.support, found.runner_up, found.dissent) == (2, 2, 1, ("7",))
+    assert found.log_odds == pytest.approx(3.0 - math.log1p(math.e))
+
+
+def test_of_two_that_differ_the_better_checked_wins_but_little_speaks_for_it() -> None:
+    found = weigh([Vote(effect="7", log_odds=-2.0), Vote(effect="8", log_odds=1.0)])
+    assert found.winner == 1
+    assert found.log_odds < weigh([Vote(effect="8", log_odds=1.0)]).log_odds
+    assert found.log_odds < weigh([Vote(effect="8", log_odds=1.0), Vote(effect="8", log_odds=-2.0)]).log_odds - 3
+
+
+def test_answers_without_effect_win_nothing() -> None:
+    found = weigh([Vote(effect=None), Vote(effect=None)])
+    assert (found.winner, found.log_odds) == (None, -math.inf)
+
+
+def test_drawing_stops_once_the_lead_is_sure_or_the_answers_are_used_up() -> None:
+    three = weigh([Vote(effect="7")] * 3)
+    assert three.confidence == pytest.approx(15 / 16)
+    assert not three.open(confidence=0.9, most=10)
+    assert three.open(confidence=0.95, most=10)
+    assert not three.open(confidence=0.95, most=3)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_the_confidence_in_a_lead_mirrors_that_in_the_other_side(first: int, second: int) -> None:
+    assert lead_confidence(first, second) + lead_confidence(second, first) == pytest.approx(1)
+    assert lead_confidence(first + 1, second) > lead_confidence(first, second)
