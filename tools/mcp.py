@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _ANSWER_S = 5.0
 """For a server that let a call run out of time to show that it is alive, at most."""
+_TRUSTED_S = 10.0
+"""For which a list of tools is believed to hold for calls that read, unless the server says that it changed."""
 _MAX_STARTS = 4
 """In a row, without a call that was answered."""
 _EXTRA = ("anyio", "httpx2", "mcp", "mcp_types")
@@ -75,6 +77,8 @@ class McpSource:
         self._starts = 0
         self._patience_s = min(_ANSWER_S, spec.timeout / 4)
         self._changed: dict[str, str] = {}
+        self._compared_at = 0.0
+        """When the tools were last held against the pins, on the loop's clock."""
 
     def _fault(self, field: str, *messages: str) -> ConfigError:
         return ConfigError(self._base_dir, [Problem(message, f"tools.{self._name}.{field}") for message in messages])
@@ -99,8 +103,10 @@ class McpSource:
         return tuple(self._tool(pinned) for pinned in self._allowed)
 
     def _tool(self, pinned: PinnedTool) -> Tool:
+        writes = self._effect(pinned) == "write"
+
         async def call(args: JsonObject) -> Json:
-            return await self._call(pinned.name, args)
+            return await self._call(pinned.name, args, writes=writes)
 
         return Tool(
             name=ToolName(f"{self._name}.{pinned.name}"),
@@ -142,9 +148,10 @@ class McpSource:
             await self._session.stop()
         await self._open.aclose()
 
-    async def _call(self, tool: str, args: JsonObject) -> Json:
+    async def _call(self, tool: str, args: JsonObject, *, writes: bool) -> Json:
         name = f"{self._name}.{tool}"
         try:
+            self._doubt(writes=writes)
             session = await self._ready()
             if tool in self._changed:
                 why = f"it is not what this run began with: {self._changed[tool]}"
@@ -157,6 +164,12 @@ class McpSource:
             raise ToolError(name, str(exc)) from exc
         self._starts = 0
         return value
+
+    def _doubt(self, *, writes: bool) -> None:
+        """Have the tools listed anew where they may have changed unsaid: before each write, and now and then."""
+        now = asyncio.get_running_loop().time()
+        if self._session is not None and (writes or now - self._compared_at > _TRUSTED_S):
+            self._session.stale = True
 
     async def _ready(self) -> "Session":
         """Return a connection that works, over which the tools were compared."""
@@ -201,4 +214,5 @@ class McpSource:
             found = look(await self._session.offers(), self._pinned.target, self._session.title, names)
             held = PinnedServer(target=self._pinned.target, title=self._pinned.title, tools=self._allowed)
             self._changed = changes(held, found.server) | dict(found.refused)
+            self._compared_at = asyncio.get_running_loop().time()
         return self._session
