@@ -8,8 +8,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from planloom.agents.blame import own_fault
 from planloom.agents.judge import judge
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
+from planloom.core.errors import CheckError
 from planloom.core.expr import ExprError, evaluate
 from planloom.core.json import Json
 from planloom.core.outcome import Evidence
@@ -18,6 +20,7 @@ from planloom.core.refs import RefError, as_text, read_path, walk
 from planloom.models.base import ChatModel
 from planloom.quality.catalogue import check_text as run_check
 from planloom.quality.reading import Reading
+from planloom.tools.raised import place_of, told, trace_of
 from planloom.tools.sandbox import Sandbox
 
 CODE_TIMEOUT_S = 20.0
@@ -40,6 +43,14 @@ class Claim:
     def names(self) -> dict[str, Json]:
         """The names that expressions and code see."""
         return {"inputs": dict(self.inputs), **self.values, "output": self.output}
+
+
+class _Broken(Exception):
+    """A check cannot run."""
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        self.message, self.trace = message, trace
+        super().__init__(message)
 
 
 class Verifier:
@@ -68,10 +79,14 @@ class Verifier:
             ModelError: A judging model gave no usable reply.
             BudgetExceeded: A judging call does not fit the budget.
             ToolError: The sandbox a code check needs is not to be had here.
+            CheckError: A check cannot run, whatever the answer is.
         """
         found: list[Evidence] = []
-        for check in checks:
-            found.append(await self._one(claim, check))
+        for index, check in enumerate(checks):
+            try:
+                found.append(await self._one(claim, check))
+            except _Broken as exc:
+                raise CheckError(index, exc.message, trace=exc.trace) from exc
             if not found[-1].passed:
                 break
         return tuple(found)
@@ -104,6 +119,8 @@ class Verifier:
             except RefError as exc:
                 return Evidence(check="code", passed=False, expected=f"source code at {check.load}", found=str(exc))
             result = await self._sandbox.check(code, claim.names, loaded=loaded, timeout_s=CODE_TIMEOUT_S)
+        if not result.loaded_line and (broken := own_fault(check.code, result.error, loads=check.load is not None)):
+            raise _Broken(f"line {result.line} of its code: {broken}" if result.line else broken)
         passed = not result.error and result.value is True
         where = f"check line {result.line}" if result.line else ""
         lines = check.code.splitlines()
@@ -126,8 +143,11 @@ class Verifier:
                 verdict = await asyncio.to_thread(function, claim.output, **arguments)
             if inspect.isawaitable(verdict):
                 verdict = await verdict
-        except (Exception, SystemExit) as exc:  # the user's own function may raise anything; it is evidence
-            return Evidence(check=name, passed=False, expected="true", found=f"{type(exc).__name__}: {exc}"[:500])
+        except AssertionError as exc:
+            found = str(exc)[:500] or f"AssertionError ({place_of(exc)})"
+            return Evidence(check=name, passed=False, expected="true", found=found)
+        except (Exception, SystemExit) as exc:  # the user's own function may raise anything
+            raise _Broken(f"{name}: {told(exc)}", trace_of(exc)) from exc
         found = "" if verdict is True else str(verdict)[:500]
         return Evidence(check=name, passed=verdict is True, expected="true", found=found)
 

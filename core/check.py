@@ -26,7 +26,8 @@ class RegexCheck:
 class FunctionCheck:
     """A trusted Python function `module:attr`, called with the output and the node's `with` values.
 
-    It returns `True`, or a text that says what is wrong; `False` or an exception fails the check.
+    It returns `True`, or a text that says what is wrong; `False` or an `AssertionError` fails the check. Any other
+    exception is the function's own fault and stops the node.
     """
 
     ref: str
@@ -37,7 +38,8 @@ class FunctionCheck:
 class CodeCheck:
     """Python run in the sandbox over `output`, the node's `with` names and `inputs`.
 
-    A failing `assert`, an exception or a last expression that is false fails the check.
+    A failing `assert`, an exception or a last expression that is false fails the check. Code that could run on no
+    answer at all (a missing module, an unknown name, bad syntax) stops the node.
     """
 
     code: str

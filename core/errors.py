@@ -3,7 +3,7 @@
 PlanloomError
 ├── ConfigError      the user fixes the file (.path, .problems)
 ├── PlanError        the planner may try again (.findings)
-├── NodeError        the router decides: ToolError, ModelError
+├── NodeError        the router decides: ToolError, ModelError, CheckError
 ├── BudgetExceeded   the run stops, or a cheaper way is found (.limit, .cap, .needed)
 └── RunError         the caller asked for something that is not there, or not possible now
 """
@@ -63,9 +63,11 @@ class NodeError(PlanloomError):
 class ToolError(NodeError):
     """A tool refused or failed; the message is safe to show to a model."""
 
-    def __init__(self, tool: str, message: str) -> None:
+    def __init__(self, tool: str, message: str, *, trace: str = "") -> None:
         self.tool = tool
         self.message = message
+        self.trace = trace
+        """Traceback of the user's own code, for people."""
         super().__init__(f"tool {tool!r}: {message}")
 
 
@@ -79,6 +81,17 @@ class ModelError(NodeError):
         self.billed = billed
         """The provider may have billed the call although its reply was lost."""
         super().__init__(f"model {rung!r}: {message}")
+
+
+class CheckError(NodeError):
+    """A check cannot run, whatever the answer is: another attempt would only cost money."""
+
+    def __init__(self, index: int, message: str, *, trace: str = "") -> None:
+        self.index = index
+        """Which of the node's checks."""
+        self.message = message
+        self.trace = trace
+        super().__init__(f"check {index + 1} cannot run: {message}")
 
 
 class BudgetExceeded(PlanloomError):

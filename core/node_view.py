@@ -45,6 +45,7 @@ class AttemptView:
             usage=self.usage,
             cost_usd=self.cost_usd,
             tool_calls=self.tool_calls,
+            trace=self.failed.trace if self.failed else "",
         )
 
 

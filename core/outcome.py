@@ -29,6 +29,8 @@ class FailureKind(StrEnum):
     BUDGET = "budget"
     INPUT = "input"
     """The node's own inputs or condition could not be worked out from what was committed."""
+    BROKEN = "broken"
+    """A check cannot run, whatever the answer is: the workflow must be mended."""
     INTERRUPTED = "interrupted"
     """The process died while the attempt ran."""
     FLOW = "flow"
@@ -98,6 +100,8 @@ class Failed:
     """What was rejected, when there was something to reject."""
     code: str = ""
     """For `cannot`: missing_input, missing_tool, contradiction or other."""
+    trace: str = ""
+    """Traceback of the user's own code, for people; no model sees it."""
 
 
 Outcome: TypeAlias = Done | Failed

@@ -34,6 +34,8 @@ class AttemptRecord:
     usage: Usage
     cost_usd: float
     tool_calls: int
+    trace: str = ""
+    """Traceback of the user's own code, where it raised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from planloom.agents.panel import Brief
 from planloom.agents.verifier import Claim, Verifier
 from planloom.agents.worker import Task, schema_evidence, work
 from planloom.core.check import Agree
-from planloom.core.errors import BudgetExceeded, ModelError, ToolError
+from planloom.core.errors import BudgetExceeded, CheckError, ModelError, ToolError
 from planloom.core.json import Json, clean
 from planloom.core.outcome import Done, Failed, FailureKind, Outcome
-from planloom.core.plan import Grant, Node, NodeId
+from planloom.core.plan import Finding, Grant, Node, NodeId
 from planloom.graphs.calls import Calls
 from planloom.graphs.consensus import sample_until_agreed
 from planloom.graphs.context import Run
@@ -75,7 +75,8 @@ class Attempts:
         evidence = shown.hide(outcome.evidence)  # a check may repeat what its own function read
         if isinstance(outcome, Done):
             return replace(outcome, evidence=evidence)
-        return replace(outcome, evidence=evidence, message=shown.hide(outcome.message))
+        message, trace = shown.hide(outcome.message), shown.hide(outcome.trace)
+        return replace(outcome, evidence=evidence, message=message, trace=trace)
 
     async def _made(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
         try:
@@ -84,7 +85,9 @@ class Attempts:
         except ModelError as exc:
             return Failed(kind=exc.kind, message=exc.message)
         except ToolError as exc:
-            return Failed(kind=FailureKind.TOOL, message=str(exc))
+            return Failed(kind=FailureKind.TOOL, message=str(exc), trace=exc.trace)
+        except CheckError as exc:
+            return Failed(kind=FailureKind.BROKEN, message=self._broken(job.node, exc), trace=exc.trace)
         except FlowHeldError as exc:
             return Failed(kind=FailureKind.FLOW, message=str(exc), code=exc.bound_to, output=exc.shown)
         except BudgetExceeded as exc:
@@ -167,6 +170,12 @@ class Attempts:
             line = f"line {result.line}: " if result.line else ""
             return Failed(kind=FailureKind.TOOL, message=f"code: {line}{result.error}")
         return self._fit(job, result.value)
+
+    def _broken(self, node: Node, error: CheckError) -> str:
+        """Return what must be mended, with the line of the workflow where the check stands."""
+        message = f"this check cannot run, whatever the answer is: {error.message}"
+        finding = Finding(code="bad_node", message=message, node_id=node.id, field=f"checks[{error.index}]")
+        return str(self._run.workflow.as_config_error([finding]))
 
     def _fit(self, job: Job, value: Json) -> Outcome:
         """Check what a tool or code returned against the node's schema."""

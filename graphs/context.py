@@ -183,6 +183,16 @@ def check_refs(spec: WorkflowSpec) -> Iterator[tuple[str, str]]:
                 yield check.ref, f"nodes.{node_id}.checks[{index}].ref"
 
 
+def sandboxed(spec: WorkflowSpec) -> Iterator[tuple[str, str]]:
+    """Yield the code that nodes and checks bring along for the sandbox, each with its field."""
+    for node_id, node in spec.nodes.items():
+        if node.code is not None:
+            yield node.code, f"nodes.{node_id}.code"
+        for index, check in enumerate(node.checks):
+            if check.code is not None:
+                yield check.code, f"nodes.{node_id}.checks[{index}].code"
+
+
 def facts_of(workflow: Workflow, toolbox: Toolbox, *, by_hand: bool) -> Facts:
     """Return what a plan of this workflow may refer to."""
     spec = workflow.spec

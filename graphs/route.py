@@ -28,6 +28,7 @@ TABLE: Mapping[Kind, tuple[Step, ...]] = {
     Kind.LENGTH: ("promote", "replan", "then"),
     Kind.TOOL: ("retry", "promote", "replan", "then"),
     Kind.INPUT: ("replan",),
+    Kind.BROKEN: (),
     Kind.INTERRUPTED: (),
     Kind.BUDGET: (),
     Kind.FLOW: ("ask",),

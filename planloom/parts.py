@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from planloom.configs.document import child
 from planloom.configs.load import Workflow
 from planloom.configs.lock import locked
-from planloom.core.errors import ConfigError, PlanError
+from planloom.core.errors import ConfigError, PlanError, Problem
 from planloom.core.pins import Pins
-from planloom.graphs.context import check_refs, facts_of
+from planloom.graphs.context import check_refs, facts_of, sandboxed
 from planloom.graphs.estimate import Checked, check_workflow
 from planloom.graphs.lint import Facts
 from planloom.models.gateway import Gateway, Rung
@@ -19,6 +19,7 @@ from planloom.models.prices import price_of
 from planloom.models.script import load_script, scripts_of
 from planloom.tools.discover import discover
 from planloom.tools.functions import load_function
+from planloom.tools.imports import lacking
 from planloom.tools.pinned import drift
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.toolbox import Toolbox
@@ -108,6 +109,9 @@ class Maker:
             facts = facts_of(workflow, toolbox, by_hand=not workflow.spec.auto)
             for ref, field in check_refs(workflow.spec):
                 load_function(ref, workflow.base_dir, field=field)
+            problems = [Problem(lack, field) for code, field in sandboxed(workflow.spec) for lack in lacking(code)]
+            if problems:
+                raise ConfigError(workflow.source, problems)
             return Parts(workflow, pins, rungs, toolbox, facts, check_workflow(workflow, facts, rungs))
 
     def _rungs(self, workflow: Workflow, wire: Wire) -> dict[str, Rung]:

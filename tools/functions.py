@@ -18,6 +18,7 @@ from planloom.core.fields import read_field
 from planloom.core.json import JsonObject
 from planloom.core.plan import Effect, ToolName
 from planloom.tools.base import Happened, Tool, Trust, Verify, marked
+from planloom.tools.raised import place_of, told
 from planloom.tools.typed import KEY, TypedFunction
 
 _MARKS = "__planloom_tool__"
@@ -113,13 +114,20 @@ def load_function(ref: str, base_dir: Path, *, field: str = "ref") -> Callable[.
     except AttributeError as exc:
         raise _fault(base_dir, field, f"module {module_name!r} has no {attribute!r}") from exc
     except ModuleNotFoundError as exc:
-        raise _fault(base_dir, field, f"there is no module {exc.name!r}") from exc
+        raise _fault(base_dir, field, _missing(exc, module_name)) from exc
     except Exception as exc:  # whatever a user's module raises while it is imported
-        message = f"importing {module_name!r} failed: {type(exc).__name__}: {exc}"
+        message = f"importing {module_name!r} failed: {told(exc)}"
         raise _fault(base_dir, field, message) from exc
     if not callable(found):
         raise _fault(base_dir, field, f"{attribute!r} in module {module_name!r} is not callable")
     return found
+
+
+def _missing(error: ModuleNotFoundError, module_name: str) -> str:
+    """Say which module is missing, and which line wanted it where that is not the workflow itself."""
+    if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
+        return f"there is no module {error.name!r}"
+    return f"there is no module {error.name!r}, which {module_name!r} imports ({place_of(error)})"
 
 
 def _fault(path: Path | str, field: str, message: str) -> ConfigError:

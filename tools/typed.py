@@ -13,6 +13,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from planloom.core.errors import ToolError
 from planloom.core.json import Json, JsonObject
+from planloom.tools.raised import told, trace_of
 
 KEY = "idempotency_key"
 """Parameter that the engine fills in; no model sees it."""
@@ -53,7 +54,7 @@ class TypedFunction:
         except ToolError:
             raise
         except (Exception, SystemExit) as exc:  # whatever a user's function raises is its answer
-            raise ToolError(self._name, f"{type(exc).__name__}: {exc}"[:4000]) from exc
+            raise ToolError(self._name, told(exc), trace=trace_of(exc)) from exc
         try:
             return _JSON.validate_python(to_jsonable_python(value, inf_nan_mode="null"))
         except (PydanticSerializationError, ValidationError, RecursionError, ValueError) as exc:

@@ -10,7 +10,7 @@ import pytest
 
 from planloom.agents.verifier import Claim, Verifier
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
-from planloom.core.errors import BudgetExceeded
+from planloom.core.errors import BudgetExceeded, CheckError
 from planloom.core.json import Json
 from planloom.core.outcome import Evidence, Usage
 from planloom.models.base import ChatModel, Reply, Request
@@ -121,9 +121,41 @@ async def test_code_in_the_sandbox(sandbox: Sandbox, check: CodeCheck, passed: b
 async def test_code_that_ends_too_early_is_evidence_and_no_crash(sandbox: Sandbox, code: str) -> None:
     (evidence,) = await verify(sandbox, CodeCheck(code="1", load="output.source"), claim=with_source(code))
     assert not evidence.passed
-    (evidence,) = await verify(sandbox, CodeCheck(code=code))
+    with pytest.raises(CheckError, match=r"check 1 cannot run: .*Error"):
+        await verify(sandbox, CodeCheck(code=code))
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import nosuchlib\nnosuchlib.f(output)", "line 1 of its code: .*'nosuchlib'; install the package"),
+        ("assert outptu == 1", "name 'outptu' is not defined"),
+        ("from math import nosuch", "cannot import name 'nosuch'"),
+    ],
+)
+async def test_code_that_can_run_on_no_answer_is_the_checks_own_fault(sandbox: Sandbox, code: str, told: str) -> None:
+    with pytest.raises(CheckError, match=told):
+        await verify(sandbox, ExprCheck(expr="1 == 1"), CodeCheck(code=code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "exec(output['source'])",
+        "if len(output['source']) > 999:\n    found = 1\nassert found",
+        "import json\njson.loads(output['source'])",
+    ],
+)
+async def test_what_the_answer_made_a_check_raise_is_evidence(sandbox: Sandbox, code: str) -> None:
+    (evidence,) = await verify(sandbox, CodeCheck(code=code), claim=with_source("import nosuchlib\nnosuch + 1"))
     assert not evidence.passed
     assert "Error" in evidence.found
+
+
+async def test_a_name_that_the_loaded_code_does_not_define_is_the_answers_fault(sandbox: Sandbox) -> None:
+    (evidence,) = await verify(sandbox, CodeCheck(code="assert tripled(1) == 3", load="output.source"))
+    assert not evidence.passed
+    assert "tripled" in evidence.found
 
 
 def with_source(code: str) -> Claim:
@@ -171,6 +203,10 @@ def raises(output: Json, limit: Json) -> object:
     raise LookupError("it broke")
 
 
+def asserts(output: Json, limit: Json) -> object:
+    raise AssertionError("too many")
+
+
 def on_a_thread(output: Json, limit: Json) -> object:
     return threading.current_thread() is not threading.main_thread()
 
@@ -183,20 +219,29 @@ def on_a_thread(output: Json, limit: Json) -> object:
         (lambda output, limit: "too long", False, "too long"),
         (lambda output, limit: None, False, "None"),
         (lambda output, limit: 1, False, "1"),
-        (lambda output: True, False, "TypeError"),
-        (raises, False, "LookupError: it broke"),
+        (asserts, False, "too many"),
         (on_a_thread, True, ""),
         (passes, True, ""),
         (fails, False, "more than 3"),
         (functools.partial(passes, limit=3), True, ""),
         (Checker(), True, ""),
     ],
-    ids=range(12),
+    ids=range(11),
 )
 async def test_functions(sandbox: Sandbox, function: Callable[..., object], passed: bool, found: str) -> None:
     (evidence,) = await verify(sandbox, FunctionCheck(ref="m:f", args={}), f=function)
     assert evidence.passed is passed
     assert found in evidence.found
+
+
+@pytest.mark.parametrize("function", [raises, lambda output: True], ids=["raises", "arguments"])
+async def test_a_function_that_raises_is_at_fault_itself(sandbox: Sandbox, function: Callable[..., object]) -> None:
+    with pytest.raises(CheckError, match="check 1 cannot run: ref: m:f: ") as broken:
+        await verify(sandbox, FunctionCheck(ref="m:f", args={}), f=function)
+    assert "Traceback" in broken.value.trace
+    if function is raises:
+        assert "LookupError: it broke (test_verifier.py:" in broken.value.message
+        assert broken.value.message.endswith(" in raises)")
 
 
 @pytest.mark.parametrize(

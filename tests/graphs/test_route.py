@@ -42,6 +42,7 @@ ROWS = [
     Row(Kind.LENGTH, "promote replan ask"),
     Row(Kind.TOOL, "retry promote replan ask"),
     Row(Kind.INPUT, "replan"),
+    Row(Kind.BROKEN, "stop"),
     Row(Kind.INTERRUPTED, ""),
     Row(Kind.BUDGET, "stop"),
     Row(Kind.FLOW, "ask", bare="ask"),

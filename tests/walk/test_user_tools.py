@@ -69,6 +69,74 @@ def test_a_blocking_tool_does_not_hold_the_process_at_its_end(tmp_path: Path) ->
     assert "took longer than 0.5 s" in done.stdout
 
 
+BROKEN = """version: 1
+name: broken
+models:
+  mini: {model: "rehearsal:mini", script: script.yaml}
+  big: {model: "rehearsal:big", script: script.yaml}
+nodes:
+  a:
+    goal: Say something
+    checks:
+      - expr: len(output) > 0
+      - ref: user_checks:strict
+"""
+
+
+async def test_a_check_that_cannot_run_stops_its_node_at_once_and_says_where(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text(BROKEN)
+    (tmp_path / "script.yaml").write_text("rehearsal: 1\nrules: [{text: hello}]\n")
+    (tmp_path / "user_checks.py").write_text("def strict(output):\n    return output.nosuch\n")
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(tmp_path / "w.yaml")
+    (attempt,) = result.nodes["a"].attempts
+    assert (attempt.failure, attempt.usage.calls) == ("broken", 1)
+    assert f"{tmp_path / 'w.yaml'}:11:" in attempt.message
+    assert attempt.message.endswith("(user_checks.py:2 in strict)")
+    assert "user_checks.py" in attempt.trace
+    assert "Traceback" in attempt.trace
+    assert attempt.message in result.error
+
+
+async def test_modules_that_code_cannot_do_without_are_missed_before_a_run(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    workflow = make_workflow(
+        "nodes:\n  a: {goal: Go, checks: [{code: 'import nosuchlib'}]}\n  b: {code: 'import nosuchlib.deep as n'}\n"
+        "  c: {code: 'try:\\n  import nosuchlib\\nexcept ImportError:\\n  pass\\nresult = 1'}\n"
+    )
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        with pytest.raises(ConfigError) as refused:
+            await engine.check(workflow)
+    assert [problem.field for problem in refused.value.problems] == ["nodes.a.checks[0].code", "nodes.b.code"]
+    assert all(problem.line for problem in refused.value.problems)
+
+
+async def test_a_tool_that_raises_is_told_with_its_line_and_its_traceback_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "user_tool.py").write_text(
+        "def _deep(x: int) -> int:\n    return 1 // x\n\n\n"
+        'def divide() -> int:\n    """Divide."""\n    return _deep(0)\n'
+    )
+    (tmp_path / "w.yaml").write_text(
+        "version: 1\nname: w\ntools: {d: {ref: 'user_tool:divide'}}\nnodes: {a: {tool: d}}\n"
+    )
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(tmp_path / "w.yaml")
+    attempt = result.nodes["a"].attempts[-1]
+    assert attempt.message.endswith("(user_tool.py:2 in _deep)")
+    assert "in divide" in attempt.trace
+    assert "trace" in str(result.as_json())
+
+
+async def test_a_module_that_a_tools_module_wants_is_missed_at_the_line_that_wants_it(tmp_path: Path) -> None:
+    (tmp_path / "user_wants.py").write_text('"""Tools."""\n\nimport nosuchlib\n')
+    (tmp_path / "w.yaml").write_text("version: 1\nname: w\ntools: {d: {ref: 'user_wants:f'}}\nnodes: {a: {tool: d}}\n")
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        with pytest.raises(ConfigError, match=r"w.yaml:3:\d+: tools.d.ref: .* 'nosuchlib', which 'user_wants'") as told:
+            await engine.run(tmp_path / "w.yaml")
+    assert "(user_wants.py:3 in <module>)" in str(told.value)
+
+
 async def test_a_database_that_is_not_there_is_named_with_its_line(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
     workflow = make_workflow("tools: {db: {sql: 'sqlite:///nowhere.db'}}\nnodes: {a: {tool: db.schema}}\n", models="")
     async with Engine(journal=tmp_path / "j.db") as engine:
