@@ -229,6 +229,7 @@ def lock(
 
 
 app.command()(plan_app.promote)
+app.command()(plan_app.lint)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Workflows looked at without running them: `validate`, `explain`, `lock`, `graph`."""
+"""Workflows looked at without running them: `validate`, `lint`, `explain`, `lock`, `graph`."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ from planloom.cli.pictures import of_plan, of_run
 from planloom.cli.words import console, harmless
 from planloom.configs.load import Workflow, shipped_names
 from planloom.configs.lock import lock_path, write_lock
+from planloom.configs.prompt_rules import prompt_problems
 from planloom.core.errors import ConfigError, Problem
 from planloom.core.json import JsonObject
 
@@ -88,6 +89,21 @@ def _tell(verdict: _Verdict) -> None:
     if warned:
         typer.echo(harmless(str(ConfigError(verdict.file, warned))), err=True)
     typer.echo(f"{verdict.file}: ok")
+
+
+def lint(files: Sequence[str], *, as_json: bool) -> int:
+    """Print what the prompts of workflows are better without, and return the exit code: 0, or 1 if there is any.
+
+    Raises:
+        ConfigError: A file cannot be loaded.
+    """
+    verdicts = [_Verdict(file=file, problems=prompt_problems(load_workflow(file))) for file in files]
+    if as_json:
+        typer.echo(json.dumps([verdict.as_json() for verdict in verdicts], ensure_ascii=False))
+    else:
+        for verdict in verdicts:
+            _tell(verdict)
+    return 1 if any(verdict.problems for verdict in verdicts) else 0
 
 
 async def explain(file: str, *, as_json: bool) -> None:

@@ -36,3 +36,12 @@ def promote(run_id: opt.RunId, output: opt.Output = None, journal: opt.Journal =
 
     given.check_output(output)
     asyncio.run(promoting.promote(run_id, journal, output))
+
+
+def lint(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Workflow files.")], as_json: opt.AsJson = False
+) -> None:
+    """Look for what prompts are better without: pleading, threats, contradictions, starts that no cache can hold."""
+    from planloom.cli import checking
+
+    raise typer.Exit(checking.lint(files, as_json=as_json))
