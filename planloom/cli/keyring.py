@@ -11,16 +11,16 @@ import typer
 from planloom.cli.words import plural
 from planloom.configs.units import read_duration
 from planloom.core.errors import ConfigError, Problem
-from planloom.engine import Engine
 from planloom.state.journal import Journal
 from planloom.state.keys import ROLES, Keys
+from planloom.state.place import place_of
 from planloom.state.quotas import Quota, Quotas
 
 
 @asynccontextmanager
 async def journal_at(place: str | None) -> AsyncGenerator[Journal]:
     """Open the journal that a command line means."""
-    async with Engine(journal=place, retention_s=math.inf).journal as journal:
+    async with Journal(place_of(place)) as journal:
         yield journal
 
 

@@ -1,6 +1,5 @@
 """The examples in Python: models and tools of one's own, and the engine inside a FastAPI service."""
 
-import asyncio
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +7,7 @@ from types import ModuleType
 import httpx
 import pytest
 from played import ROOT, without_pauses
+from service_support import on_port, raw_events
 
 
 def load(path: Path) -> ModuleType:
@@ -43,25 +43,21 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 async def test_a_run_started_over_http_goes_on_and_can_be_followed(service: ModuleType, tmp_path: Path) -> None:
-    app = service.app
-    transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        started = await http.post("/runs", json={})
-        assert started.status_code == 202
-        address = f"/runs/{started.json()['run_id']}"
-        record = (await http.get(address)).json()
-        while record["status"] == "running":
-            await asyncio.sleep(0.02)
-            record = (await http.get(address)).json()
+    async with on_port(service.app) as url, httpx.AsyncClient(base_url=url, timeout=50) as http:
+        assert (await http.get("/")).json() == {"shop": "open"}
+        started = await http.post("/v1/runs", json={"workflow": "programming"})
+        assert started.status_code == 202, started.text
+        run_id = started.json()["run_id"]
+        events = await raw_events(url, "", run_id)
+        assert events[-1][1]["type"] == "RunEnded"
+        record = (await http.get(f"/v1/runs/{run_id}")).json()
     assert (record["status"], record["rehearsal"]) == ("done", True)
     assert (tmp_path / "planloom-programming" / "spans.py").is_file()
 
 
 async def test_wrong_inputs_and_unknown_runs_are_the_callers_fault(service: ModuleType) -> None:
-    app = service.app
-    transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        wrong = await http.post("/runs", json={"topic": "x"})
-        unknown = await http.get("/runs/none")
+    async with on_port(service.app) as url, httpx.AsyncClient(base_url=url) as http:
+        wrong = await http.post("/v1/runs", json={"workflow": "programming", "inputs": {"topic": "x"}})
+        unknown = await http.get("/v1/runs/none")
     assert (wrong.status_code, unknown.status_code) == (422, 404)
-    assert "topic" in wrong.json()["detail"]
+    assert "topic" in wrong.json()["errors"][0]["detail"]
