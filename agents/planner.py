@@ -48,6 +48,8 @@ class Assignment:
     """Plans that worked for similar tasks."""
     memory: bool = False
     """Whether nodes may recall and remember."""
+    panels: bool = False
+    """Whether nodes may be panels."""
     remembered: str = ""
     """What earlier runs remembered, as a section of the prompt."""
 
@@ -232,6 +234,7 @@ def _brief(assignment: Assignment) -> str:
         + section("Bounds", f"At most {assignment.max_nodes} nodes.")
         + section("House rules", assignment.instructions)
         + section("Purpose", assignment.description)
+        + section("Panels", prompt("panels") if assignment.panels else "")
         + section("Memory", prompt("memory") if assignment.memory else "")
         + section("Plans of similar tasks", _offers(assignment))
         + section("Inputs of the task", block(inputs))

@@ -235,6 +235,8 @@ class PlannerSpec(Spec):
     """What a human must approve: nothing, each node with `effect: write`, or the whole plan as well."""
     instructions: str = ""
     """Added to the planner's prompt: house rules, domain knowledge."""
+    panels: bool = False
+    """Let it write nodes with a `panel`; those written by hand need no leave."""
     reuse: str | None = None
     """Folder of promoted workflows, relative to this file: plans of similar tasks are offered to the planner."""
     reuse_exact: bool = False

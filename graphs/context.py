@@ -208,5 +208,6 @@ def facts_of(workflow: Workflow, toolbox: Toolbox, *, by_hand: bool) -> Facts:
         untrusted_inputs=frozenset(name for name, given in spec.inputs.items() if given.trust == "untrusted"),
         hold_writes=spec.planner.approve != "never",
         memory=spec.memory is not None,
+        panels=spec.planner.panels or any(node.panel for node in spec.nodes.values()),
         untrusted_memory=spec.memory is not None and spec.memory.untrusted == "workers",
     )

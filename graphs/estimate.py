@@ -99,14 +99,23 @@ def estimate(node: Node, ladder: tuple[str, ...], prices: Mapping[str, Price | N
     climb, start = ladder_of(node, ladder)
     if not climb:
         return Estimate(calls_low=0, calls_high=0, usd_low=0.0, usd_high=0.0, rung="")
-    samples = node.agree.quorum if node.agree else 1
+    voices = _voices(node, climb[start])
     most = (node.agree.samples if node.agree else 1) * node.max_calls * (len(climb) - start)
-    first, last = prices.get(climb[start]), prices.get(climb[-1])
     size = len(json.dumps([node.goal, dict(node.inputs), dict(node.output or {})])) // 4 + _PROMPT_TOKENS
+    low = [price.worst(size, _REPLY_TOKENS) for name in voices if (price := prices.get(name))]
+    tops = {*voices, climb[-1]} if node.panel is not None else {climb[-1]}
+    high = [price.worst(size * 4, _REPLY_TOKENS * 10) for name in tops if (price := prices.get(name))]
     return Estimate(
-        calls_low=samples,
+        calls_low=len(voices),
         calls_high=most,
-        usd_low=samples * first.worst(size, _REPLY_TOKENS) if first else None,
-        usd_high=most * last.worst(size * 4, _REPLY_TOKENS * 10) if last else None,
+        usd_low=sum(low) if len(low) == len(voices) else None,
+        usd_high=most * max(high) if len(high) == len(tops) else None,
         rung=climb[start],
     )
+
+
+def _voices(node: Node, rung: str) -> list[str]:
+    """Return the rungs that one clean attempt asks, one for each call: a panel's agrees in its first round."""
+    if node.panel is None:
+        return [rung] * (node.agree.quorum if node.agree else 1)
+    return [name or rung for name in (*(member.model for member in node.panel.members), node.panel.moderator)]

@@ -38,6 +38,8 @@ class Facts:
     by_planner: frozenset[NodeId] = frozenset()
     """Nodes of a plan by hand that a planner wrote: their references are nobody's grant."""
     untrusted_inputs: frozenset[str] = frozenset()
+    panels: bool = False
+    """A planner may write nodes with a panel."""
     hold_writes: bool = False
     """Nodes with a `write` effect wait for approval."""
     memory: bool = False
@@ -299,6 +301,9 @@ def _lint_model(node: Node, facts: Facts) -> Iterator[Finding]:
 
 def lint_panel(node: Node, panel: Panel, facts: Facts) -> Iterator[Finding]:
     """Yield what is wrong with a node's panel."""
+    if not facts.by_hand and not facts.panels:
+        message = "the workflow does not let a planner write panels (`planner.panels`); use a goal alone"
+        yield _finding(node, "grant_too_wide", "panel", message)
     if effect_of(node, facts) == "write":
         message = "members of a panel read at once and may not write; let a node behind it write"
         yield _finding(node, "grant_too_wide", "tools", message)
@@ -309,6 +314,10 @@ def lint_panel(node: Node, panel: Panel, facts: Facts) -> Iterator[Finding]:
     for field, name in (("panel.moderator.model", panel.moderator), *voices):
         if name is not None and name not in facts.rungs:
             yield _finding(node, "unknown_model", field, f"no model {name!r}{did_you_mean(name, facts.rungs)}")
+    for member in panel.members:
+        if "${" in member.role + member.instructions:
+            message = "references are not filled in here; put them under `with` and name them in the goal"
+            yield _finding(node, "bad_expression", f"panel.members.{member.name}", message)
 
 
 def _lint_rest(node: Node) -> Iterator[Finding]:

@@ -95,6 +95,8 @@ def _shed(node: Node, before: Node | None) -> Iterator[Finding]:
     for check in before.checks:
         if check not in node.checks:
             yield _finding("grant_too_wide", node.id, "checks", f"a person demanded this check; keep it: {check}")
+    if before.panel is not None and node.panel != before.panel:
+        yield _finding("grant_too_wide", node.id, "panel", "a person demanded this panel; keep it")
     if before.max_cost_usd is not None and node.max_cost_usd != before.max_cost_usd:
         yield _finding("grant_too_wide", node.id, "budget_usd", f"keep {before.max_cost_usd:g}")
 

@@ -270,5 +270,6 @@ class Planning:
             instructions=spec.planner.instructions,
             offers=[item.as_offer() for item in offers],
             memory=spec.memory is not None,
+            panels=spec.planner.panels,
             remembered=self.remembered,
         )
