@@ -127,11 +127,13 @@ def _named(name: str, asked: Asked, *, whole: bool) -> Json:
     plain |= {"member": asked.member, "round": asked.round}
     if name in plain:
         return plain[name]
+    if name == "claims":
+        return _claims(asked)
     if name == "tool_results":
         return [_parsed(text) for text in asked.tool_results]
     texts = {"tool_result": asked.tool_results, "last_user": asked.user_texts}.get(name)
     if texts is None:
-        known = "node, attempt, model, role, member, round, last_user, tool_result, tool_results, input"
+        known = "node, attempt, model, role, member, round, claims, last_user, tool_result, tool_results, input"
         raise ValueError(f"there is no such name; known are {known}")
     if not texts:
         raise ValueError("the dialogue holds none")
@@ -144,6 +146,14 @@ def _parsed(text: str) -> Json:
         return extract_json(text)
     except ValueError:
         return text
+
+
+def _claims(asked: Asked) -> Json:
+    """Return the claims on the board that the last user message shows, by id."""
+    board = (asked.user_texts[-1] if asked.user_texts else "").partition("# Board, version")[2]
+    listed = _parsed(board.partition("```json\n")[2].partition("\n```")[0])
+    claims = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    return {str(claim.get("id")): claim for claim in claims}
 
 
 def _input(path: str, asked: Asked) -> Json:

@@ -100,3 +100,34 @@ async def test_science_values_are_those_of_the_formulas(play: Play) -> None:
     period = 2 * 3.14159265 * (6_778_000**3 / 3.986004e14) ** 0.5 / 60
     falling = (2 * 0.43 * 9.81 / (1.2 * 0.47 * 3.14159265 * 0.11**2)) ** 0.5 * 3.6
     assert values == pytest.approx([period, falling, 2 * 8.314 * 300 / 0.025 / 1e5], rel=1e-6)
+
+
+async def test_review_resolves_one_contradiction_and_records_the_other_as_dissent(play: Play) -> None:
+    played = await play(*parts("review"))
+    assert (played.result.status, played.result.error) == ("done", "")
+    assert isinstance(played.result.output, dict)
+    assert played.result.output["g"] == pytest.approx(4 * 3.14159265**2 / 2.006**2)
+    panel = played.result.nodes["review"].panel
+    assert panel is not None
+    assert (panel.stopped, panel.board.round, panel.board.withdrawn) == ("dissent", 2, ("c2",))
+    assert [(pair.claims, pair.subject) for pair in panel.dissent] == [(("c3", "c4"), "cause")]
+    assert panel.board.claims[0].sources == ("measured", "python")
+    assert panel.board.claims[0].endorsed_by == ("reader", "skeptic")
+
+
+async def test_review_computes_the_value_of_other_measurements(play: Play) -> None:
+    measured: Json = {"length_m": 0.5, "swings": 20, "seconds": 28.4}
+    result = (await play(*parts("review"), {"measured": measured})).result
+    assert isinstance(result.output, dict), result.error
+    assert result.output["g"] == pytest.approx(4 * 3.14159265**2 * 0.5 / 1.42**2)
+
+
+async def test_review_accepts_no_value_that_the_measurement_does_not_give_however_much_they_agree(play: Play) -> None:
+    agreed = {"claims": [{"subject": "g", "statement": "It is 9.61 m/s2.", "value": 9.61}]}
+    merged = {"result": {"g": 9.61, "report_is_right": True, "cause": "none"}, "decided": True}
+    rules = [{"when": {"role": "member"}, "json": agreed}, {"when": {"role": "moderator"}, "json": merged}]
+    played = await play(parts("review")[0], json.dumps({"rehearsal": 1, "rules": rules}))
+    assert played.result.status == "failed"
+    assert "the measurement gives 9.811 m/s2" in played.evidence("review")[0]
+    assert played.actions() == [("review", action) for action in ("retry", "promote", "retry", "stop")]
+    assert {request["model"] for request in list(played.server.requests)[-4:]} == {"gpt-5"}

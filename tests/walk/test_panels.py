@@ -296,3 +296,53 @@ rules:
     assert all("output.rate > 2" in text for text in asked(server, "moderator")[1:])
     assert panel_of(result).attempt == 2
     assert panel_of(result).board.version == 2
+
+
+async def test_a_promoted_panel_asks_nobody_below_its_new_rung(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model(
+        "rehearsal: 1\nrules:\n  - {when: {role: member}, json: {claims: []}}\n"
+        "  - {when: {attempt: 1}, json: {result: null, cannot: {code: other, reason: too hard}}}\n"
+        "  - {json: {result: done, decided: true}}\n"
+    )
+    body = """
+nodes:
+  n:
+    goal: Look
+    panel: {members: {a: {role: Reads., model: mini}, b: {role: Doubts., model: side}}}
+ladder: [mini, big]
+"""
+    three = """
+models:
+  mini: {model: "openai:mini", price: {input: 1, output: 1}}
+  big: {model: "openai:big", price: {input: 1, output: 1}}
+  side: {model: "openai:side", price: {input: 1, output: 1}}
+"""
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(make_workflow(body, models=three))
+    assert (result.status, result.output, result.nodes["n"].attempts[0].failure) == ("done", "done", "cannot")
+    models = [(request["attempt"], str(request["model"])) for request in server.requests]
+    assert sorted(models[:3]) == [(1, "mini"), (1, "mini"), (1, "side")]
+    assert sorted(models[3:]) == [(2, "big"), (2, "big"), (2, "side")]
+
+
+async def test_a_planner_may_write_a_panel_only_where_the_workflow_lets_it(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model("""
+rehearsal: 1
+rules:
+  - {when: {role: planner, contains: Your plan was not accepted}, json: {nodes: [{id: n, goal: Look}]}}
+  - {when: {role: planner}, json: {nodes: [
+      {id: n, goal: Look, panel: {members: {a: {role: Reads.}, b: {role: Doubts.}}}}]}}
+  - {when: {role: member}, json: {claims: []}}
+  - {when: {role: moderator}, json: {result: by a panel, decided: true}}
+  - {when: {role: worker}, text: by a worker}
+""")
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        refused = await engine.run(make_workflow("planner: {panels: false}\n"))
+        allowed = await engine.run(make_workflow("planner: {panels: true}\n"))
+    assert (refused.output, allowed.output) == ("by a worker", "by a panel")
+    told = ["a `goal` may have a `panel`" in text for text in asked(server, "planner", "")]
+    assert told == [False, False, True]
