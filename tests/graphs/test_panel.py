@@ -12,9 +12,7 @@ from planloom.graphs.estimate import estimate
 from planloom.graphs.lint import Facts, lint_node
 from planloom.graphs.patch import Bounds, lint_patch
 from planloom.graphs.taint import Labels
-from planloom.models.gateway import Rung
 from planloom.models.prices import Price
-from planloom.models.rung import Terms, Wire
 from planloom.tools.base import Tool
 
 
@@ -123,17 +121,12 @@ def test_the_output_of_a_panel_is_as_untrusted_as_what_its_members_may_read() ->
     assert found == {"plain": set(), "reads": {"web"}, "given": {"inputs.mail"}, "behind": {"web"}}
 
 
-def rung(name: str, usd: float) -> Rung:
-    async def open_wire() -> Wire:
-        raise AssertionError("nothing is called")
-
-    terms = Terms(max_output_tokens=100, timeout_s=1, retries=0, max_parallel=1)
-    return Rung(name, name, terms, open_wire, price=Price.flat(usd, usd))
-
-
 def test_the_estimate_counts_each_voice_at_its_own_price() -> None:
-    rungs = {"mini": rung("mini", 1.0), "big": rung("big", 10.0)}
-    cheap, dear = estimate(node(), ("mini", "big"), rungs), estimate(node(moderator={"model": "big"}), ("mini",), rungs)
+    prices = {"mini": Price.flat(1.0, 1.0), "big": Price.flat(10.0, 10.0)}
+    cheap, dear = (
+        estimate(node(), ("mini", "big"), prices),
+        estimate(node(moderator={"model": "big"}), ("mini",), prices),
+    )
     assert (cheap.calls_low, cheap.calls_high, dear.calls_low, dear.calls_high) == (3, 36, 3, 18)
     assert cheap.usd_low is not None
     assert dear.usd_low == pytest.approx(cheap.usd_low * 12 / 3)
