@@ -1,0 +1,41 @@
+"""docs/quality.md: its table is the catalogue, its workflow snippet loads, and its commands run."""
+
+import re
+from pathlib import Path
+
+import pytest
+from invented import invented, write
+
+from planloom.cli import main
+from planloom.configs.load import Workflow
+from planloom.quality.catalogue import CHECKS
+from planloom.quality.traits import TRAITS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "quality.md").read_text()
+
+
+def test_the_table_names_every_check_with_its_strength() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .* \| ([\d.]+) \|$", PAGE, re.MULTILINE)
+    assert [(name, float(strength)) for name, strength in rows] == [(n, c.strength) for n, c in CHECKS.items()]
+    assert all(f"`{trait}`" in PAGE for trait in TRAITS)
+
+
+def test_the_snippet_is_part_of_a_workflow() -> None:
+    (checks,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    node = "".join(f"    {line}\n" for line in checks.splitlines())
+    model = 'models: {m: {model: "rehearsal:m"}}\nladder: [m]\n'
+    workflow = Workflow.from_text(f"version: 1\nname: w\n{model}nodes:\n  n:\n    goal: Add\n{node}output: x\n")
+    assert [check.text for check in workflow.spec.nodes["n"].checks] == ["final_answer", "arithmetic"]
+
+
+def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "answers.jsonl", invented(60))
+    commands = [line[11:].partition("#")[0].split() for line in PAGE.splitlines() if line.startswith("$ planloom ")]
+    of_files = [command for command in commands if "answers.jsonl" in command]
+    assert len(of_files) == 2
+    for command in of_files:
+        with pytest.raises(SystemExit) as ended:
+            main(command)
+        assert ended.value.code == 0
+    assert (tmp_path / "curve.png").exists()
