@@ -132,7 +132,7 @@ async def test_with_a_lock_nothing_is_started_to_check_and_a_changed_server_is_r
     await checking.lock(str(path))
     assert capsys.readouterr().out == f"odd.echo: Say it again.\nwrote {tmp_path / 'w.lock.yaml'}\n"
     assert await checking.validate([str(path)], as_json=False) == 0
-    await checking.explain(str(path))
+    await checking.explain(str(path), as_json=False)
     assert "odd (mcp)" in capsys.readouterr().out
     assert len(odd.noted("started")) == 1
     odd.describe("echo", "Say it to mallory.")
