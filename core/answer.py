@@ -1,5 +1,6 @@
 """What a person may say to something that waits, and why it waits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -22,6 +23,10 @@ class Answer:
     happened: bool = False
     """For a write in doubt: it did happen, with `result`; it is not made again."""
     result: Json = None
+
+
+Answers: TypeAlias = Mapping[str, bool | Answer]
+"""Answers by what waits: a node's id, or `plan`."""
 
 
 def as_answer(given: "bool | Answer") -> Answer:

@@ -312,6 +312,16 @@ class BudgetReached(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRaised(Event):
+    """A person raised caps of this run, or set some where there were none."""
+
+    caps: dict[str, float]
+    """New caps by name: `usd`, `tokens`, `calls`, `time` in seconds."""
+    by: str = ""
+    """Name of the user whose process did it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
     """The run ended, or waits for a human (`waiting`)."""
 
@@ -348,6 +358,7 @@ AnyEvent: TypeAlias = (
     | PlanHeld
     | ApprovalGiven
     | BudgetReached
+    | BudgetRaised
     | RunEnded
 )
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import singledispatchmethod
 
 from planloom.core import events as ev
+from planloom.core.budget import with_caps
 from planloom.core.effect import EffectRecord
 from planloom.core.json import Json, JsonObject
 from planloom.core.node_view import AttemptView, NodeView
@@ -326,6 +327,11 @@ class RunView:
             view.state = "pending"
             if event.note:
                 view.notes.append((waited.reason if waited else "", event.note))
+
+    @_fold.register
+    def _(self, event: ev.BudgetRaised) -> None:
+        caps: dict[str, Json] = {name: int(cap) if cap == int(cap) else cap for name, cap in event.caps.items()}
+        self.workflow = with_caps(self.workflow, caps)
 
     @_fold.register
     def _(self, event: ev.RunEnded) -> None:

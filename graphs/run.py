@@ -152,5 +152,6 @@ class Walk:
         await self.run.log.commit(ev.RunEnded(status=end.status, output=end.output, error=end.error), sync=True)
 
     def _budget_stop(self) -> str:
-        reached = [event for event in self.run.log.events if isinstance(event, ev.BudgetReached)]
+        since = self.run.view.reopened_at
+        reached = [event for event in self.run.log.events if isinstance(event, ev.BudgetReached) and event.at >= since]
         return f"budget {reached[-1].limit}: cap {reached[-1].cap:g} reached" if reached else ""

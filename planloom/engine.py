@@ -14,7 +14,7 @@ from planloom.carry import Shared, carry
 from planloom.configs.load import Workflow
 from planloom.configs.lock import locked
 from planloom.core import events as ev
-from planloom.core.answer import Answer, as_answer
+from planloom.core.answer import Answer, Answers, as_answer
 from planloom.core.errors import RunError
 from planloom.core.json import Json
 from planloom.core.pins import Pins
@@ -29,6 +29,7 @@ from planloom.graphs.shell import build_shell, check_checkpoint
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
 from planloom.parts import Maker, Parts, Wire
+from planloom.raising import raised
 from planloom.state.artifacts import Artifacts
 from planloom.state.inbox import Inbox
 from planloom.state.journal import Journal, RunSummary
@@ -214,24 +215,28 @@ class Engine:
         await log.commit(started)
         return await self._start(log, parts, account)
 
-    async def resume(self, run_id: str, approvals: Mapping[str, bool | Answer] | None = None) -> RunResult:
+    async def resume(
+        self, run_id: str, approvals: Answers | None = None, *, budget: Mapping[str, Json] | None = None
+    ) -> RunResult:
         """Take a run up where its journal ends: committed nodes are not run again.
 
         Args:
             run_id: Its id, a prefix of it, or `last`.
             approvals: Answers by node id, or by `plan` for the plan as a whole.
+            budget: Caps of this run to be raised, by name: `{"usd": 2.0}`.
 
         Raises:
-            RunError: There is no such run, it is done, or an answer is to nothing that waits or does not fit it.
+            RunError: There is no such run, it is done, an answer does not fit what waits, or a cap would be lower.
             ConfigError: The workflow cannot be loaded any more, for instance for want of a variable.
         """
-        return await (await self.reopen(run_id, approvals)).result()
+        return await (await self.reopen(run_id, approvals, budget=budget)).result()
 
     async def reopen(
         self,
         run_id: str,
-        approvals: Mapping[str, bool | Answer] | None = None,
+        approvals: Answers | None = None,
         *,
+        budget: Mapping[str, Json] | None = None,
         account: Ledger | None = None,
     ) -> RunHandle:
         """Take a run up as `resume` does and return its handle at once; `account` as in `submit`."""
@@ -239,24 +244,26 @@ class Engine:
         await self._journal.take(found)
         try:
             answers = {name: as_answer(given) for name, given in (approvals or {}).items()}
-            return await self._taken_up(found, answers, account)
+            return await self._taken_up(found, answers, budget, account)
         except BaseException:
             await asyncio.shield(self._journal.release(found))
             raise
 
-    async def _taken_up(self, run_id: RunId, answers: Mapping[str, Answer], account: Ledger | None) -> RunHandle:
+    async def _taken_up(
+        self, run_id: RunId, answers: Mapping[str, Answer], budget: Mapping[str, Json] | None, account: Ledger | None
+    ) -> RunHandle:
         """Rebuild a run from its journal and start it where it stood; its lease is held."""
         past = await self._journal.events(run_id)
         if not past:
             raise RunError(f"run {run_id} was deleted at this moment")
         told = RunView(past)
-        workflow = Workflow.from_json(told.workflow, told.base_dir)
+        workflow, raises = raised(told, Workflow.from_json(told.workflow, told.base_dir), budget)
         log = RunLog(self._journal, run_id, past, secrets=workflow.secrets)
         await log.artifacts.check()
         await check_checkpoint(self._opened()[0].shell, run_id)
         left = await self._inbox.read(run_id, log.view.pending.values())
         answers = {**left, **answers}
-        opening = reopening(log.view, answers)
+        opening = [*reopening(log.view, answers), *raises]
         wire = Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
         parts = await self._maker.opened(workflow, wire, Pins(servers=log.view.pins))
         plan = answers.get("plan")
@@ -271,7 +278,7 @@ class Engine:
         await self._inbox.clear(run_id, answers)
         return await self._start(log, parts, account)
 
-    async def answer(self, run_id: str, answers: Mapping[str, bool | Answer]) -> None:
+    async def answer(self, run_id: str, answers: Answers) -> None:
         """Leave answers to what waits in a run, for the process that is at work on it or takes it up next.
 
         Args:

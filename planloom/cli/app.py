@@ -128,6 +128,10 @@ def resume(
     reject: Annotated[
         list[str] | None, typer.Option(metavar="NODE", help="Do not let it run; `plan` for the whole plan.")
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=CAP,...", help="Raise caps of this run: usd=1.0,calls=20,tokens=2M,time=1h."),
+    ] = None,
     rehearsal: opt.Rehearsal = None,
     base_url: opt.BaseUrl = None,
     journal: opt.Journal = None,
@@ -143,6 +147,7 @@ def resume(
     read.check_base_url(base_url)
     read.check_output(output)
     answers = read.read_approvals(approve or (), reject or ())
+    caps = read.read_budget(budget)
     script = read.find_script(rehearsal)
     wishes = running.Wishes(
         show=running.how_to_show(as_json=as_json, plain=plain),
@@ -152,7 +157,7 @@ def resume(
         rehearsal=script,
         journal=journal,
     )
-    raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(run_id, answers, wishes))))
+    raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(run_id, answers, wishes, caps))))
 
 
 @app.command(epilog=_EXIT_CODES)

@@ -140,6 +140,24 @@ def check_base_url(url: str | None) -> None:
         raise ConfigError("command line", [Problem(f"{wanted}, found {url[:80]!r}", "--base-url")])
 
 
+def read_budget(text: str | None) -> Mapping[str, Json]:
+    """Return caps by name from `usd=1.0,calls=20`; empty for nothing.
+
+    Raises:
+        ConfigError: It is written in another way.
+    """
+    caps: dict[str, Json] = {}
+    for part in text.split(",") if text is not None else ():
+        name, given, value = (piece.strip() for piece in part.partition("="))
+        if not (name and given and value):
+            raise ConfigError("command line", [Problem(f"expected NAME=CAP, found {part[:40]!r}", "--budget")])
+        try:
+            caps[name] = float(value) if name == "usd" else int(value)
+        except ValueError:
+            caps[name] = value  # with a unit, such as 2M or 10m
+    return caps
+
+
 def read_approvals(approve: Iterable[str], reject: Iterable[str]) -> Mapping[str, bool]:
     """Return answers by node id, `plan` for the plan as a whole.
 

@@ -12,6 +12,8 @@ from planloom.cli.words import one_line
 from planloom.core.result import PendingApproval
 from planloom.core.view import RunView
 
+_SPENT = re.compile(r"budget (\w+): (?:cap )?([\d.e+-]+)")
+"""How a run's error begins that a cap of its own stopped."""
 _PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")
 
 
@@ -49,9 +51,15 @@ def hints(view: RunView, journal: str | None = None) -> list[str]:
     if view.status not in ("cancelled", "partial", "failed"):
         return []
     told = [command("show", view.run_id, journal=journal)]
-    if view.error.startswith("budget "):
-        return [*told, "the budget is spent: raise the cap in the workflow, then run it anew"]
-    return told if _rejected(view) else [*told, command("resume", view.run_id, journal=journal)]
+    if spent := _SPENT.match(view.error):
+        cap = f"{spent[1]}={2 * float(spent[2]):g}"
+        again = command("resume", view.run_id, "--budget", cap, journal=journal)
+        return [*told, f"the budget is spent; raise its cap, and what is done is kept: {again}"]
+    if _rejected(view):
+        return told
+    if view.status != "cancelled":
+        told.append("the run keeps its own copy of the workflow; an edited file is used by a new run only")
+    return [*told, command("resume", view.run_id, journal=journal)]
 
 
 def choices(view: RunView, journal: str | None = None) -> list[str]:

@@ -242,5 +242,10 @@ def _(event: ev.BudgetReached) -> dict[str, Json]:
 
 
 @_facts.register
+def _(event: ev.BudgetRaised) -> dict[str, Json]:
+    return {**event.caps, "by": event.by}
+
+
+@_facts.register
 def _(event: ev.RunEnded) -> dict[str, Json]:
     return {"status": event.status, "error": event.error}

@@ -84,11 +84,13 @@ async def start(workflow: Workflow, inputs: Mapping[str, Json], wishes: Wishes) 
         return await _to_the_end(engine, handle, result, wishes)
 
 
-async def take_up(run_id: str, approvals: Mapping[str, bool | Answer], wishes: Wishes) -> int:
+async def take_up(
+    run_id: str, approvals: Mapping[str, bool | Answer], wishes: Wishes, budget: Mapping[str, Json] | None = None
+) -> int:
     """Resume a run and return the exit code."""
     async with wishes.engine("upgrade") as engine:
         with _quiet(wishes.show):
-            handle, result = await _resumed(engine, run_id, approvals, wishes)
+            handle, result = await _resumed(engine, run_id, approvals, wishes, budget)
         return await _to_the_end(engine, handle, result, wishes)
 
 
@@ -115,10 +117,14 @@ async def until_terminated(work: Coroutine[None, None, int]) -> int:
 
 
 async def _resumed(
-    engine: Engine, run_id: str, approvals: Mapping[str, bool | Answer], wishes: Wishes
+    engine: Engine,
+    run_id: str,
+    approvals: Mapping[str, bool | Answer],
+    wishes: Wishes,
+    budget: Mapping[str, Json] | None = None,
 ) -> tuple[RunHandle, RunResult]:
     """Take a run up and watch what is new: its past was seen when it happened."""
-    handle = await engine.reopen(run_id, approvals)
+    handle = await engine.reopen(run_id, approvals, budget=budget)
     done, total = counts(handle.view.result())
     past = await engine.history(handle.run_id)
     after = max(number for number, event in enumerate(past, start=1) if isinstance(event, RunResumed))

@@ -107,6 +107,10 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
         "approval-given node=plan approved=false",
     ),
     (
+        ev.BudgetRaised(at=1.0, caps={"usd": 2.0, "calls": 20}, by="ann"),
+        "budget-raised usd=2 calls=20 by=ann",
+    ),
+    (
         ev.BudgetReached(at=1.0, limit="usd", cap=1.0, needed=1.2),
         "budget-reached limit=usd cap=1 needed=1.2",
     ),

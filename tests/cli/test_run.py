@@ -132,6 +132,16 @@ def test_a_run_that_could_only_fail_again_is_not_offered_for_resume(cli, folder:
     assert "the budget is spent: raise the cap in the workflow, then run it anew" in ran.out
 
 
+def test_a_spent_budget_is_raised_by_the_command_that_the_hint_names(cli, folder: Path) -> None:
+    (folder / "greet.yaml").write_text(WORKFLOW.replace("nodes:", "budget: {calls: 1}\nnodes:", 1))
+    spent = cli("run", "greet.yaml", "--plain")
+    (hint,) = [line for line in spent.out.splitlines() if line.startswith("the budget is spent")]
+    assert hint.endswith("--budget calls=2")
+    words = hint.partition("planloom ")[2].split()
+    assert cli(*words[:-1], "calls", "--plain").err == "command line: --budget: expected NAME=CAP, found 'calls'\n"
+    assert cli(*words[:-1], "calls=9,time=1h", "--plain").code == 0
+
+
 def test_a_rejected_node_does_not_run(cli, folder: Path) -> None:
     assert cli("run", "held.yaml", "--plain").code == 3
     ran = cli("resume", "last", "--reject", "ask", "--json")
@@ -217,11 +227,11 @@ def test_a_broken_rehearsal_is_an_error_of_the_run_and_not_of_the_program(cli, f
         (("resume", "last", "--base-url", "http://"), "--base-url: expected http://HOST"),
         (("run", "greet.yaml", "--base-url", "http://h:x/v1"), "--base-url: expected http://HOST"),
         (("run", "greet.yaml", "--journal", "mysql://x"), "expected sqlite:///FILE or postgresql://"),
-        (("runs", "--journal", "greet.yaml/j.db"), "cannot open the journal"),
+        (("runs", "--journal", "greet.yaml/j.db"), "greet.yaml/j.db: no such journal"),
         (("graph", "greet.yaml", "-o", "none/g"), "none/g: --output: expected a file in a folder"),
-        (("show", "never"), "'never' is not in"),
-        (("resume", "never"), "'never' is not in"),
-        (("graph", "never"), "'never' is not in"),
+        (("show", "never"), ".planloom/planloom.db: no such journal"),
+        (("resume", "never"), ".planloom/planloom.db: no such journal"),
+        (("graph", "never"), ".planloom/planloom.db: no such journal"),
     ],
 )
 def test_bad_input_exits_2_with_one_line(cli, folder: Path, args: tuple[str, ...], said: str) -> None:

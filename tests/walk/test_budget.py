@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from support import MakeWorkflow, ServeModel
 
-from planloom.core.events import CallEnded, CallStarted
+from planloom.core.errors import RunError
+from planloom.core.events import BudgetRaised, CallEnded, CallStarted
 from planloom.engine import Engine
 
 FORTY = "\n".join(f"  n{i}: {{goal: work}}" for i in range(40))
@@ -41,6 +43,28 @@ async def test_forty_parallel_nodes_never_pass_the_cap(
     done = [node for node in result.nodes.values() if node.state == "done"]
     assert 8 <= len(done) <= 11
     assert len(server.requests) == len(done)
+
+
+async def test_a_run_that_spent_its_budget_goes_on_under_a_raised_cap_and_keeps_what_is_done(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model("rehearsal: 1\nrules: [{text: ok, usage: {input: 10, output: 5}}]\n")
+    needs = ("", "n0", "n1", "n2")
+    chain = "".join(f"  n{i}: {{goal: work, needs: [{need}]}}\n" for i, need in enumerate(needs))
+    workflow = make_workflow(f"budget: {{calls: 2}}\nnodes:\n{chain}")
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        spent = await engine.run(workflow)
+        assert spent.error.startswith("budget calls: cap 2 reached")
+        for wrong, told in (({"calls": 1}, "only be raised; it is 2"), ({"cals": 9}, "found 'cals'")):
+            with pytest.raises(RunError, match=told):
+                await engine.resume(spent.run_id, budget=wrong)
+        again = await engine.resume(spent.run_id, budget={"calls": 3})
+        assert again.error.startswith("budget calls: cap 3 reached")
+        result = await engine.resume(spent.run_id, budget={"calls": "1k", "usd": 1.0})
+        raised = [event for event in await engine.history(spent.run_id) if isinstance(event, BudgetRaised)]
+    assert result.status == "done", result.error
+    assert server.nodes() == ["n0", "n1", "n2", "n3"]
+    assert [event.caps for event in raised] == [{"calls": 3}, {"calls": 1000, "usd": 1.0}]
 
 
 async def test_calls_that_wait_for_money_go_on_when_others_cost_less_than_feared(
