@@ -314,10 +314,11 @@ def lint_panel(node: Node, panel: Panel, facts: Facts) -> Iterator[Finding]:
     for field, name in (("panel.moderator.model", panel.moderator), *voices):
         if name is not None and name not in facts.rungs:
             yield _finding(node, "unknown_model", field, f"no model {name!r}{did_you_mean(name, facts.rungs)}")
-    for member in panel.members:
-        if "${" in member.role + member.instructions:
+    texts = [(f"panel.members.{member.name}", member.role + member.instructions) for member in panel.members]
+    for field, text in (("panel.moderator", panel.instructions), *texts):
+        if "${" in text:
             message = "references are not filled in here; put them under `with` and name them in the goal"
-            yield _finding(node, "bad_expression", f"panel.members.{member.name}", message)
+            yield _finding(node, "bad_expression", field, message)
 
 
 def _lint_rest(node: Node) -> Iterator[Finding]:

@@ -70,6 +70,13 @@ CASES = [
         "panel.members.a",
         "not filled in here",
     ),
+    Case(
+        "a reference for the moderator",
+        node(moderator={"instructions": "Mind ${item}"}),
+        "bad_expression",
+        "panel.moderator",
+        "not filled in here",
+    ),
     Case("samples", node({"checks": [{"agree": {}}]}), "bad_node", "checks", "compares its claims already"),
     Case("no models", node(), "unknown_model", "goal", "needs a model", replace(FACTS, rungs=frozenset[str]())),
     Case("a planner's", node(), "grant_too_wide", "panel", "planner.panels", replace(FACTS, by_hand=False)),
