@@ -55,6 +55,12 @@ nodes:
   last: {code: "len(all)", with: {all: "${nodes.each.output}"}, needs: [wait]}
 output: "${nodes.last.output}"
 """
+ASKING = """
+version: 1
+name: asking
+models: {mini: {model: "openai:mini", price: {input: 1000, output: 1000}, max_output_tokens: 50}}
+nodes: {say: {goal: Say something., checks: [{expr: len(output) > 0}]}}
+"""
 
 
 @dataclass
@@ -109,11 +115,14 @@ class Serve:
 
     folder: Path
     gate: Gate
+    journal: str = ""
+    rehearsal: Path | None = None
 
     @asynccontextmanager
     async def __call__(self, *, auth: Authenticate = api_keys, limits: Limits | None = None) -> AsyncIterator[Site]:
-        engine = Engine(journal=self.folder / "runs.db", tools={"gate": self.gate.__call__})
-        workflows = [Workflow.from_text(text, base_dir=self.folder) for text in (SUM, CAREFUL, GATED, MANY)]
+        journal = self.journal or self.folder / "runs.db"
+        engine = Engine(journal=journal, tools={"gate": self.gate.__call__}, rehearsal=self.rehearsal)
+        workflows = [Workflow.from_text(text, base_dir=self.folder) for text in (SUM, CAREFUL, GATED, MANY, ASKING)]
         app = make_app(engine, workflows, auth=auth, limits=limits, drain_s=0.2)
         async with on_port(app) as url:
             yield Site(url, engine, app)

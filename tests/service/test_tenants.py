@@ -210,3 +210,17 @@ async def test_without_keys_only_this_machine_is_answered(serve: Serve) -> None:
         assert posted.status_code == 403
         same = await http.get("/runs", headers={"Origin": site.url})
         assert same.status_code == 200
+
+
+async def test_runs_at_the_same_time_never_pass_the_dollars_of_their_tenant(serve: Serve, tmp_path: Path) -> None:
+    serve.rehearsal = tmp_path / "script.yaml"
+    serve.rehearsal.write_text('rehearsal: 1\nrules: [{text: "Well then.", delay: 50ms}]\n')
+    async with serve() as site, await site.client() as http:
+        await Quotas(site.engine.journal).put("acme", Quota(usd=3.0))
+        asked = [await http.post("/runs", json={"workflow": "asking"}) for _ in range(10)]
+        records = [await settled(http, reply.json()["run_id"]) for reply in asked if reply.status_code == 202]
+        costs = [float(str(record["cost_usd"])) for record in records]
+        assert max(costs) > 0
+        assert sum(costs) <= 3.0
+        assert {record["status"] for record in records} == {"done", "failed"}
+        assert "budget usd" in str(next(record for record in records if record["status"] == "failed")["error"])

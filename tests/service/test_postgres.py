@@ -1,0 +1,50 @@
+"""The service over PostgreSQL: the same tables, the same promises."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from postgres import Postgres, served
+from service_support import Gate, Serve, events_of, settled
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with served() as server:
+        yield server
+
+
+async def test_two_servers_over_one_database_share_keys_runs_and_streams(
+    postgres: Postgres, tmp_path: Path, gate: Gate
+) -> None:
+    url = postgres.fresh(hash(str(tmp_path)) % 10**6)
+    serve = Serve(tmp_path, gate, journal=url)
+    async with serve() as site, serve() as beside, await site.client() as http, await site.client("rival") as rival:
+        key = {"Idempotency-Key": "one"}
+        body = {"workflow": "careful"}
+        other = beside.url + "/v1/runs"
+        async with asyncio.TaskGroup() as group:
+            here = [group.create_task(http.post("/runs", json=body, headers=key)) for _ in range(4)]
+            there = [group.create_task(http.post(other, json=body, headers=key)) for _ in range(4)]
+        answers = [task.result() for task in (*here, *there)]
+        assert {answer.status_code for answer in answers} <= {200, 202, 409}
+        run_ids = {answer.json()["run_id"] for answer in answers if answer.status_code != 409}
+        assert len(run_ids) == 1
+        run_id = run_ids.pop()
+        pending = (await settled(http, run_id))["pending"][0]
+        answer = {"answers": [{"node": "send", "bound_to": pending["bound_to"], "approved": True}]}
+        assert (await rival.post(f"{other}/{run_id}/approve", json=answer)).status_code == 404
+        assert (await http.post(f"{other}/{run_id}/approve", json=answer)).status_code == 202
+        events = await events_of(http, run_id)
+        assert [number for number, _ in events] == list(range(1, len(events) + 1))
+        assert events[-1][1]["output"] == "Dear all, it is done."
+        assert (await rival.get("/runs")).json()["runs"] == []
+        page = (await http.get("/runs", params={"limit": 1})).json()
+        assert [run["run_id"] for run in page["runs"]] == [run_id]
+        assert (await http.get("/runs", params={"cursor": page["next_cursor"]})).json()["runs"] == []
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in (b"DELETE FROM audit", b"UPDATE audit SET actor = 'nobody'", b"TRUNCATE audit"):
+            with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
+                connection.execute(statement)
