@@ -49,7 +49,7 @@ class RunView:
         """Calls that were reserved and never settled: after a crash they count at their worst case."""
         self.committed: dict[tuple[NodeId, str], ev.NodeCommitted] = {}
         """Commits by node and input digest: work that is never done again."""
-        self.recalled: dict[tuple[NodeId | None, str], str] = {}
+        self.recalled: dict[tuple[NodeId | None, str], ev.Recalled] = {}
         """What nodes and the planner were shown of earlier runs, by node and input digest."""
         self.recalled_untrusted = False
         """Whether anything that was recalled may hold text of others."""
@@ -283,7 +283,7 @@ class RunView:
 
     @_fold.register
     def _(self, event: ev.Recalled) -> None:
-        self.recalled[event.node_id, event.input_digest] = event.text
+        self.recalled[event.node_id, event.input_digest] = event
         self.recalled_untrusted = self.recalled_untrusted or event.untrusted
 
     @_fold.register

@@ -58,7 +58,7 @@ async def _recall(
 ) -> str:
     known = run.view.recalled.get((node_id, input_digest))
     if known is not None or not most:
-        return known or ""
+        return known.text if known is not None else ""
     trusted_only = node_id is None or spec.untrusted == "nobody"
     found = await memories.search(query[:_QUERY_CHARS], limit=most, kinds=spec.kinds, trusted_only=trusted_only)
     shown = remembered(found, spec.tokens)
@@ -89,7 +89,9 @@ async def remember(run: Run, job: Job, output: Json) -> None:
     if kind is None:
         return
     memory = _memory(run, job, kind, run.log.secrets.hide(output))
-    kept = await run.memories.keep(memory, max_entries=spec.max_entries)
+    shown = run.view.recalled.get((node.id, job.input_digest))
+    echo = shown is not None and memory.id in shown.entries
+    kept = await run.memories.keep(memory, max_entries=spec.max_entries, echo=echo)
     run.log.note(
         ev.Remembered(
             node_id=node.id,

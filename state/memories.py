@@ -23,6 +23,8 @@ _ORIGIN = TypeAdapter(Origin)
 _MAX_VALUE_CHARS = 20_000
 _MAX_TEXT_CHARS = 8_000
 _MAX_SUBJECT_CHARS = 500
+_STAY = ("tenant", "namespace", "id", "recalls")
+"""What stays when a newer entry takes an older one's place."""
 KINDS: tuple[MemoryKind, ...] = ("fact", "result")
 
 
@@ -42,12 +44,13 @@ class Memories:
         self._journal = journal
         self._namespace, self._tenant = namespace, tenant
 
-    async def keep(self, memory: Memory, *, max_entries: int) -> bool:
+    async def keep(self, memory: Memory, *, max_entries: int, echo: bool = False) -> bool:
         """Keep an entry, unless one at least as new is there on its subject; tell whether it was kept.
 
         Args:
             memory: The entry; what is too long in it is cut.
             max_entries: So many stay in the namespace; those not used for longest go.
+            echo: Whoever made it was shown what is there: the same value again confirms nothing and makes nothing new.
         """
         row = self._row(memory)
 
@@ -55,10 +58,13 @@ class Memories:
             self._alone(connection)
             dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
             fresh = dialect.insert(memories).values(row)
+            newer = fresh.excluded.at > memories.c.at
+            if echo:
+                newer &= fresh.excluded.value != memories.c.value
             kept = fresh.on_conflict_do_update(
                 index_elements=["tenant", "namespace", "id"],
-                set_={name: fresh.excluded[name] for name in row if name not in ("tenant", "namespace", "id")},
-                where=fresh.excluded.at > memories.c.at,
+                set_={name: fresh.excluded[name] for name in row if name not in _STAY},
+                where=newer,
             ).returning(memories.c.number)
             number = connection.execute(kept).scalar()
             if number is not None:

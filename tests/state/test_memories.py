@@ -100,6 +100,16 @@ async def test_a_newer_entry_on_the_subject_takes_the_place_and_an_older_one_doe
     assert subjects(await memories.search("four", limit=5)) == ["price of eggs"]
 
 
+async def test_an_echo_of_what_was_shown_makes_nothing_new(journal: Journal) -> None:
+    memories = Memories(journal, "w")
+    await memories.keep(entry("price of eggs", "three", at=10), max_entries=9)
+    assert not await memories.keep(entry("price of eggs", "three", at=20), max_entries=9, echo=True)
+    assert [memory.at for memory in await memories.all()] == [10]
+    assert await memories.keep(entry("price of eggs", "three", at=20), max_entries=9)
+    assert await memories.keep(entry("price of eggs", "four", at=30), max_entries=9, echo=True)
+    assert [memory.at for memory in await memories.all()] == [30]
+
+
 async def test_what_is_untrusted_never_takes_the_place_of_what_is_trusted(journal: Journal) -> None:
     memories = Memories(journal, "w")
     await memories.keep(entry("price of eggs", "three", at=10), max_entries=9)
