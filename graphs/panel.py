@@ -215,12 +215,13 @@ class Session:
 
 
 def _cut_off(run: Run, node: Node, attempt: int) -> PanelRecord | None:
-    """Return what the attempt before had on its board, if a crash cut it off in the same work."""
+    """Return what the attempt before had on its board, if a crash or a spent budget cut it off in the same work."""
     view = run.view.nodes.get(node.id)
     if view is None or view.panel is None or view.panel.attempt != attempt - 1 or len(view.attempts) < 2:
         return None
     before, now = view.attempts[-2:]
-    return view.panel if before.cut_off and before.input_digest == now.input_digest else None
+    spent = before.failed is not None and before.failed.kind is FailureKind.BUDGET
+    return view.panel if (before.cut_off or spent) and before.input_digest == now.input_digest else None
 
 
 def _contribution(

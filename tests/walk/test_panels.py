@@ -180,6 +180,19 @@ async def test_calls_and_money_end_a_panel_with_what_the_moderator_has(
     assert (broke.status, broke.nodes["review"].attempts[0].failure, broke.usage.calls) == ("failed", "budget", 1)
 
 
+async def test_a_panel_without_a_result_goes_on_from_its_board_once_the_cap_is_raised(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    server = await serve_model(CHATTY)
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        spent = await engine.run(make_workflow((PANEL % "resolve").replace("rounds: 3", "rounds: 1") + BUDGET))
+        result = await engine.resume(spent.run_id, budget={"calls": 3})
+    assert (spent.status, spent.usage.calls, panel_of(spent).board.version) == ("failed", 2, 1)
+    assert (result.status, panel_of(result).stopped, result.usage.calls) == ("done", "rounds", 3)
+    assert [request["role"] for request in server.requests] == ["member", "member", "moderator"]
+
+
+BUDGET = "budget: {calls: 2}\n"
 TWO = """
 max_parallel: 4
 nodes:
