@@ -328,6 +328,8 @@ class RunEnded(Event):
     status: Status
     output: Json
     error: str = ""
+    untrusted: tuple[str, ...] = ()
+    """Where text in the output may come from that nobody vouches for: tools by name, inputs as `inputs.NAME`."""
 
 
 AnyEvent: TypeAlias = (

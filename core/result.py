@@ -106,6 +106,8 @@ class RunResult:
     name: str
     status: Status
     output: Json
+    untrusted: tuple[str, ...]
+    """Where text in the output may come from that nobody vouches for: tools by name, inputs as `inputs.NAME`."""
     error: str
     nodes: dict[str, NodeRecord]
     decisions: tuple[DecisionRecord, ...]

@@ -31,6 +31,7 @@ class RunView:
         self.pins: Mapping[str, PinnedServer] = {}
         self.status: ev.Status = "running"
         self.output: Json = None
+        self.untrusted: tuple[str, ...] = ()
         self.error = ""
         self.started_at = 0.0
         self.ended_at: float | None = None
@@ -107,6 +108,7 @@ class RunView:
             name=self.name,
             status=self.status,
             output=self.output,
+            untrusted=self.untrusted,
             error=self.error,
             nodes={node_id: node.record() for node_id, node in self.nodes.items()},
             decisions=tuple(self.decisions),
@@ -336,6 +338,7 @@ class RunView:
     @_fold.register
     def _(self, event: ev.RunEnded) -> None:
         self.status, self.output, self.error = event.status, event.output, event.error
+        self.untrusted = event.untrusted
         self.ended_at = event.at
         for view in self.nodes.values():
             if view.state == "running":

@@ -34,7 +34,7 @@ def answer(view: RunView, *, planning_error: str, stopped: str) -> Answer:
         return Answer("failed", None, planning_error or stopped or "no plan")
     states = {node_id: view.nodes[node_id].state for node_id in plan.nodes}
     scope = Scope(inputs=view.inputs, nodes=Outputs(view))
-    template = plan.output if plan.output is not None else _default_output(view)
+    template = output_template(view)
     output, missing = _fill(template, scope)
     failed = [node_id for node_id, state in states.items() if state == "failed"]
     if all(state in ("done", "skipped") for state in states.values()):
@@ -45,10 +45,10 @@ def answer(view: RunView, *, planning_error: str, stopped: str) -> Answer:
     return Answer("partial" if anything else "failed", output if anything else None, error)
 
 
-def _default_output(view: RunView) -> Json:
-    """Return the template for a plan without one: the last node's output, or those of all last nodes."""
-    if view.plan is None:
-        return None
+def output_template(view: RunView) -> Json:
+    """Return the template of the run's output; without one, the last node's output, or those of all last nodes."""
+    if view.plan is None or view.plan.output is not None:
+        return view.plan and view.plan.output
     deps = {node.id: dependencies(node) for node in view.plan.nodes.values()}
     last = sinks(view.plan.nodes, deps)
     if len(last) == 1:

@@ -14,7 +14,7 @@ from planloom.core.errors import RunError
 from planloom.core.json import JsonObject
 from planloom.core.outcome import Usage
 from planloom.core.plan import NodeId
-from planloom.graphs.answer import answer
+from planloom.graphs.answer import answer, output_template
 from planloom.graphs.context import Run
 from planloom.graphs.drive import Driver
 from planloom.graphs.lint import dependencies
@@ -149,7 +149,9 @@ class Walk:
         if self.run.experience is not None:
             await self.run.experience.learn(self.run.view)
         end = answer(self.run.view, planning_error=error, stopped=self.stopped or self._budget_stop())
-        await self.run.log.commit(ev.RunEnded(status=end.status, output=end.output, error=end.error), sync=True)
+        untrusted = self.run.labels.of_output(output_template(self.run.view)) if end.output is not None else ()
+        ended = ev.RunEnded(status=end.status, output=end.output, error=end.error, untrusted=tuple(sorted(untrusted)))
+        await self.run.log.commit(ended, sync=True)
 
     def _budget_stop(self) -> str:
         since = self.run.view.reopened_at

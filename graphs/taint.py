@@ -105,6 +105,10 @@ class Labels:
         self._settle(_needs([template, node.map]))
         return self._value(template, node)
 
+    def of_output(self, template: Json) -> Label:
+        """Return the label of the run's output, by the plan's template of it."""
+        return self.value(template, Node(id=NodeId("")))
+
     def _whole(self, node: Node) -> Node:
         """Return an element of a map with the list that its item is from; any other node as it is."""
         owner = self._nodes.get(NodeId(node.id.partition("[")[0]))

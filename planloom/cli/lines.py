@@ -248,4 +248,4 @@ def _(event: ev.BudgetRaised) -> dict[str, Json]:
 
 @_facts.register
 def _(event: ev.RunEnded) -> dict[str, Json]:
-    return {"status": event.status, "error": event.error}
+    return {"status": event.status, "error": event.error, "untrusted": ", ".join(event.untrusted)}

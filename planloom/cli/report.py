@@ -87,6 +87,8 @@ def record(view: RunView, gantt: Gantt, now: float, width: int, journal: str | N
         parts.append(Text(f"warning: {one_line(finding.text)}", "yellow"))
     if result.output is not None:
         parts += [Text(), Text("output", "bold"), Text(harmless(pretty(result.output)))]
+    if result.untrusted:
+        parts.append(Text(f"may hold words from {', '.join(result.untrusted)}, which nobody vouches for", "dim"))
     if result.error:
         parts += [Text(), Text(harmless(result.error), "red")]
     parts += [Text(hint) for hint in hints(view, journal)]

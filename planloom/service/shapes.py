@@ -88,6 +88,7 @@ class RunRecord(Shape):
     live: bool = Field(description="A process is at work on it.")
     inputs: dict[str, JsonValue]
     output: JsonValue
+    untrusted: list[str] = Field(description="Tools and inputs from which strangers' words may be in the output.")
     error: str
     nodes: dict[str, NodeRecord] = Field(description="State, attempts with evidence, cost and output of each node.")
     graph: list[GraphNode] = Field(description="The plan in force, or what there is of one that is being written.")

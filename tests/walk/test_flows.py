@@ -194,3 +194,21 @@ async def test_an_item_of_an_untrusted_list_holds_a_write_as_the_list_would(tmp_
         waiting = await engine.run(workflow(nodes=nodes))
     assert (waiting.status, sent) == ("waiting", [])
     assert {str(item.node_id): item.kind for item in waiting.pending} == {"answer[0]": "flow", "answer[1]": "flow"}
+
+
+async def test_a_result_says_whose_words_may_be_in_its_output(tmp_path: Path) -> None:
+    nodes: JsonObject = {
+        "read": {"tool": "mail"},
+        "sum": {"goal": "Sum up ${nodes.read.output}"},
+        "letter": {"goal": "Sum up ${inputs.letter}"},
+        "own": {"code": "1 + 1"},
+    }
+    more: JsonObject = {"inputs": {"letter": {"type": "string", "trust": "untrusted"}}, "nodes": nodes}
+    async with World().engine(tmp_path) as engine:
+        outputs = [("${nodes.sum.output}", ("mail",)), ("${nodes.own.output}", ())]
+        outputs.append(("${nodes.letter.output} ${nodes.read.output}", ("inputs.letter", "mail")))
+        for output, origins in outputs:
+            result = await engine.run(workflow(**more, output=output), {"letter": ORDER})
+            assert (result.status, result.untrusted) == ("done", origins)
+        whole = await engine.run(workflow(**more), {"letter": ORDER})
+    assert whole.untrusted == ("inputs.letter", "mail")
