@@ -4,6 +4,8 @@ import pytest
 
 from planloom.cli.lines import line
 from planloom.core import events as ev
+from planloom.core.board import Board, ClaimId
+from planloom.core.contradiction import Contradiction
 from planloom.core.outcome import Failed, FailureKind, Usage
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 
@@ -11,6 +13,7 @@ A = NodeId("a")
 PLAN = Plan(version=2, nodes={A: Node(id=A, goal="Do it")})
 FINDING = Finding(code="cycle", message="a waits for a", node_id=A)
 FAILED = Failed(kind=FailureKind.CHECK, message="too long")
+PAIR = Contradiction(claims=(ClaimId("c1"), ClaimId("c2")), subject="s", reason="they differ")
 
 CASES: list[tuple[ev.AnyEvent, str]] = [
     (
@@ -76,6 +79,14 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
         "effect-ended node=a attempt=1 tool=mail.send key=k1 outcome=done told_by=verify",
     ),
     (
+        ev.BoardAdvanced(at=1.0, node_id=A, attempt=1, board=Board(version=4, round=2), contradictions=(PAIR,)),
+        'board-advanced node=a attempt=1 version=4 round=2 claims=0 contradictions="c1 and c2: they differ"',
+    ),
+    (
+        ev.PanelStopped(at=1.0, node_id=A, attempt=1, reason="dissent", rounds=2, dissent=(PAIR,)),
+        'panel-stopped node=a attempt=1 reason=dissent rounds=2 dissent="c1 and c2: they differ"',
+    ),
+    (
         ev.AttemptEnded(at=1.0, node_id=A, attempt=1, seconds=1.0, failed=FAILED),
         'attempt-ended node=a attempt=1 ok=false failure=check message="too long" seconds=1',
     ),
@@ -114,7 +125,10 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
         ev.BudgetReached(at=1.0, limit="usd", cap=1.0, needed=1.2),
         "budget-reached limit=usd cap=1 needed=1.2",
     ),
-    (ev.RunEnded(at=1.0, status="done", output=None), "run-ended status=done"),
+    (
+        ev.RunEnded(at=1.0, status="done", output="x", untrusted=("inputs.letter", "mail")),
+        'run-ended status=done untrusted="inputs.letter, mail"',
+    ),
 ]
 
 
