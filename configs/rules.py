@@ -112,6 +112,9 @@ def _rung_names(workflow: JsonObject) -> Iterator[tuple[str, Json]]:
     for index, name in enumerate(ladder if isinstance(ladder, list) else []):
         yield child("ladder", index), name
     yield "planner.model", _mapping(workflow.get("planner")).get("model")
+    for name, path, lane in _entries(_mapping(workflow.get("route")).get("lanes"), "route.lanes"):
+        yield path, name
+        yield child(path, "use"), lane.get("use")
     for _, path, node in _entries(workflow.get("nodes"), "nodes"):
         yield child(path, "model"), node.get("model")
         yield from _voices(_mapping(node.get("panel")), child(path, "panel"))

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from planloom.configs.lane import LaneSpec
 from planloom.configs.memory import MemorySpec
 from planloom.configs.nodes import ID_PATTERN, FunctionRef, NodeSpec
 from planloom.configs.promotion import PinSpec, PromotedSpec
@@ -269,6 +270,8 @@ class RouteSpec(Spec):
     """Samples on the same rung before promoting."""
     promote: bool = True
     """Go one rung up the ladder."""
+    lanes: dict[Name, LaneSpec] = {}
+    """By rung: where a node starts instead while the plan ends no later for it, by what past runs of this name took."""
     replan: int = Field(default=2, ge=0, le=10)
     """Replans in one run; only where `plan: auto`, or a planner is named."""
     then: Literal["stop", "ask"] = "stop"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from planloom.configs.load import Workflow
 from planloom.configs.spec import WorkflowSpec
 from planloom.core.json import Json, JsonObject
-from planloom.core.plan import Node, NodeId, ToolName
+from planloom.core.plan import Node, NodeId, Plan, ToolName
 from planloom.core.view import RunView
 from planloom.graphs.experience import Experience
 from planloom.graphs.lint import Facts
@@ -84,6 +84,10 @@ class Run:
     """What past runs say of each rung; `None` where the workflow does not ask for it."""
     known_labels: dict[int, Labels] = field(default_factory=dict[int, Labels])
     """Labels by plan version, worked out once."""
+    choose_lanes: Callable[[Plan], Mapping[NodeId, str]] | None = None
+    """Picks the nodes of a plan that start on a lane beside their usual rung; `None` where there are none."""
+    known_lanes: dict[int, Mapping[NodeId, str]] = field(default_factory=dict[int, Mapping[NodeId, str]])
+    """The same by plan version, worked out once."""
 
     @property
     def spec(self) -> WorkflowSpec:
@@ -123,6 +127,15 @@ class Run:
     def _labels_of(self, nodes: Mapping[NodeId, Node]) -> Labels:
         facts = self.facts
         return Labels(nodes, facts.tools, facts.untrusted_inputs, untrusted_memory=facts.untrusted_memory)
+
+    def lane_of(self, node_id: NodeId) -> str | None:
+        """Return the rung beside its usual one on which a node, or a map's element, starts; `None` for most."""
+        plan = self.view.plan
+        if plan is None or self.choose_lanes is None:
+            return None
+        if plan.version not in self.known_lanes:
+            self.known_lanes[plan.version] = self.choose_lanes(plan)
+        return self.known_lanes[plan.version].get(NodeId(node_id.partition("[")[0]))
 
     def written_by_hand(self, node: Node) -> bool:
         """Whether a person wrote this very node, and with it the references in its arguments."""

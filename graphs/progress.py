@@ -68,13 +68,16 @@ def ladder_of(node: Node, ladder: tuple[str, ...]) -> tuple[tuple[str, ...], int
 def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     """Return where the work stands: at the start, or where an earlier process left it."""
     rungs, start = ladder_of(node, run.spec.rungs)
+    lane = run.lane_of(node.id)
+    if lane is not None:
+        rungs, start = (lane, *(rung for rung in rungs[start:] if rung != lane)), 0
     progress = Progress(rungs=rungs, agree=node.agree, standing=node.agree, rung=start)
     past = run.view.nodes.get(node.id)
     attempts = past.attempts if past else []
     progress.attempt = len(attempts)
     ever = [a for a in attempts if a.input_digest == input_digest]
     same = [a for a in ever if a.started_at >= run.view.reopened_at]
-    if not same and run.experience is not None and rungs:
+    if not same and run.experience is not None and rungs and lane is None:
         progress.rung = run.experience.start(node, rungs, start, run.log.run_id)
     if same:
         _take_up_rung(progress, node, run, same)

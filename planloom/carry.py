@@ -1,20 +1,23 @@
 """Carrying one run from where its journal ends to its end."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import cast
 
 from planloom.configs.spec import WorkflowSpec
 from planloom.core import events as ev
-from planloom.core.plan import RunId
+from planloom.core.plan import NodeId, Plan, RunId
+from planloom.core.view import RunView
 from planloom.graphs.context import Run, Slots
 from planloom.graphs.experience import Experience, experience_of
+from planloom.graphs.history import History
 from planloom.graphs.listen import listen
 from planloom.graphs.planning import Planning
 from planloom.graphs.run import Walk
 from planloom.graphs.shell import Shell, walk_run
+from planloom.graphs.side_lanes import side_lanes
 from planloom.handle import RunHandle
 from planloom.models.gateway import Rung
 from planloom.parts import Parts, at_lines_of
@@ -26,6 +29,10 @@ from planloom.state.memories import Memories
 from planloom.state.visits import Visits
 from planloom.tools.functions import load_function
 from planloom.tools.sandbox import Sandbox
+
+_RUNS_LOOKED_AT = 200
+_RUNS_LEARNED_FROM = 20
+"""Newest runs that are looked through for runs of the same name, and how many of these are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +102,7 @@ async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
             facts=parts.facts,
             load=lambda ref: load_function(ref, workflow.base_dir),
             memories=_memories(shared.journal, spec, log.view.tenant),
+            choose_lanes=await _lanes(shared.journal, parts, log.view),
             experience=await _experience(shared.journal, spec, log.view.tenant, parts.rungs),
         )
         walk = Walk(run, Planning(run))
@@ -109,6 +117,17 @@ async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
 
 def _memories(journal: Journal, spec: WorkflowSpec, tenant: str) -> Memories | None:
     return None if spec.memory is None else Memories(journal, spec.memory.scope or spec.name, tenant)
+
+
+async def _lanes(journal: Journal, parts: Parts, view: RunView) -> Callable[[Plan], Mapping[NodeId, str]] | None:
+    spec = parts.workflow.spec
+    if not spec.route.lanes:
+        return None
+    past = [run.run_id for run in await journal.runs(_RUNS_LOOKED_AT) if run.name == spec.name]
+    views = [await journal.view(run_id) for run_id in past[:_RUNS_LEARNED_FROM] if run_id != view.run_id]
+    history = History(other for other in views if other.tenant == view.tenant)
+    prices = {name: rung.price for name, rung in parts.rungs.items()}
+    return lambda plan: side_lanes(plan, spec, history, prices)
 
 
 async def _experience(
