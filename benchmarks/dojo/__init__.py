@@ -1,0 +1,1 @@
+"""What `benchmarks/injection.py` is made of."""
