@@ -88,9 +88,17 @@ class Workflow:
         return cls.from_dict(spec.model_dump(mode="json", by_alias=True, exclude_unset=True), base_dir=base_dir)
 
     @classmethod
-    def from_json(cls, data: JsonObject, base_dir: Path | str, *, env: Mapping[str, str] | None = None) -> "Workflow":
-        """Rebuild a workflow from `to_json`, with the environment of now."""
-        return cls._checked(plain(data, "<journal>"), _folder(base_dir), env)
+    def from_json(
+        cls, data: JsonObject, base_dir: Path | str, *, source: str = "<journal>", env: Mapping[str, str] | None = None
+    ) -> "Workflow":
+        """Rebuild a workflow from `to_json`, with the environment of now; `source` names it in errors."""
+        return cls._checked(plain(data, source), _folder(base_dir), env)
+
+    @classmethod
+    def with_plan(cls, data: JsonObject, base_dir: Path | str, plan: Document) -> "Workflow":
+        """Rebuild a workflow from `to_json` with the nodes and output of a document, whose lines errors name."""
+        written = plan.data if isinstance(plan.data, dict) else {}
+        return cls._checked(replace(plan, data={**data, **written, "plan": "static"}), _folder(base_dir), None)
 
     @classmethod
     def shipped(cls, name: str) -> "Workflow":

@@ -243,7 +243,12 @@ def flow_findings(
     for node in nodes:
         for flow in flows(node, labels, tools):
             granted = node.id in granting and not flow.free
-            what = "granted by the reference written here" if granted else "the call waits for approval"
+            source = str(flow.tool).partition(".")[0]
+            meant = f"if it is only data there, write `data: [{flow.parameter}]` at tools.{source}"
+            asked = (
+                f"granted by the reference written here; to be asked first, write `approve: true` at this node; {meant}"
+            )
+            what = asked if granted else f"the call waits for approval; {meant}"
             field = f"with.{flow.parameter}" if node.tool else "tools"
             yield Finding(
                 code="untrusted_flow", node_id=node.id, field=field, message=f"{flow.text}; {what}", fatal=False

@@ -12,7 +12,7 @@ from planloom.configs.load import read_document
 from planloom.configs.spec import RungSpec
 from planloom.configs.units import Seconds
 from planloom.configs.validate import check
-from planloom.core.errors import ConfigError
+from planloom.core.errors import ConfigError, Problem
 
 
 class _Part(BaseModel):
@@ -189,6 +189,15 @@ def load_script(path: Path | str, *, env: Mapping[str, str] | None = None) -> Sc
     return checked.spec
 
 
+def _load(path: Path, field: str) -> Script:
+    try:
+        return load_script(path)
+    except ConfigError as exc:
+        if any(problem.line for problem in exc.problems):
+            raise  # it is about a line of the script
+        raise ConfigError(path, [Problem(f"{path}: {problem.message}", field) for problem in exc.problems]) from exc
+
+
 def scripts_of(models: Mapping[str, RungSpec], base_dir: Path | str) -> dict[str, Script]:
     """Load the scripts of all `rehearsal:` rungs, by rung name; rungs with the same file share one object.
 
@@ -202,6 +211,6 @@ def scripts_of(models: Mapping[str, RungSpec], base_dir: Path | str) -> dict[str
             continue
         path = Path(base_dir) / spec.script
         if path not in files:
-            files[path] = load_script(path)
+            files[path] = _load(path, f"models.{name}.script")
         found[name] = files[path]
     return found

@@ -28,7 +28,7 @@ from planloom.graphs.reopen import answered, edited_plan, reopening, silence
 from planloom.graphs.shell import build_shell, check_checkpoint
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
-from planloom.parts import Maker, Parts, Wire
+from planloom.parts import Maker, Parts, Wire, workflow_of
 from planloom.raising import raised
 from planloom.state.artifacts import Artifacts
 from planloom.state.inbox import Inbox
@@ -257,7 +257,7 @@ class Engine:
         if not past:
             raise RunError(f"run {run_id} was deleted at this moment")
         told = RunView(past)
-        workflow, raises = raised(told, Workflow.from_json(told.workflow, told.base_dir), budget)
+        workflow, raises = raised(told, workflow_of(told), budget)
         log = RunLog(self._journal, run_id, past, secrets=workflow.secrets)
         await log.artifacts.check()
         await check_checkpoint(self._opened()[0].shell, run_id)

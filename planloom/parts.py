@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planloom.configs.document import child
 from planloom.configs.load import Workflow
 from planloom.configs.lock import locked
-from planloom.core.errors import ConfigError, PlanError, Problem
+from planloom.core.errors import ConfigError, PlanError, Problem, RunError
 from planloom.core.pins import Pins
+from planloom.core.view import RunView
 from planloom.graphs.context import check_refs, facts_of, sandboxed
 from planloom.graphs.estimate import Checked, check_workflow
 from planloom.graphs.lint import Facts
@@ -46,6 +48,22 @@ class Parts:
     toolbox: Toolbox
     facts: Facts
     checked: Checked
+
+
+def workflow_of(view: RunView) -> Workflow:
+    """Return the copy of its workflow that a run keeps.
+
+    Raises:
+        RunError: The folder that its paths start from is gone.
+        ConfigError: It cannot be loaded any more; every problem names the run.
+    """
+    if not Path(view.base_dir).is_dir():
+        raise RunError(
+            f"run {view.run_id}: the folder of its workflow, {view.base_dir}, is not there any more; "
+            "move it back to go on, or start a new run from where the workflow is now"
+        )
+    source = f"workflow of run {view.run_id} in {view.base_dir}"
+    return Workflow.from_json(view.workflow, view.base_dir, source=source)
 
 
 class Maker:

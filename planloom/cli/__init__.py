@@ -19,19 +19,34 @@ def main(args: Sequence[str] | None = None) -> None:
             reconfigure(errors="replace")
     try:
         app(args=args, prog_name="planloom")
-    except (ConfigError, PlanError, RunError) as exc:
-        _leave(str(exc), 2)
-    except PlanloomError as exc:
-        _leave(str(exc), _code(exc))
-    except OSError as exc:
-        name = f"{exc.filename}: " if exc.filename else ""
-        _leave(f"{name}{exc.strerror or exc}", 1)
+    except (PlanloomError, OSError) as exc:
+        if "--json" in (sys.argv[1:] if args is None else args):
+            _print_json(exc)
+        _leave(_message(exc), _code(exc))
 
 
-def _code(error: PlanloomError) -> int:
+def _message(error: PlanloomError | OSError) -> str:
+    if isinstance(error, PlanloomError):
+        return str(error)
+    return (f"{error.filename}: " if error.filename else "") + str(error.strerror or error)
+
+
+def _code(error: PlanloomError | OSError) -> int:
+    if isinstance(error, ConfigError | PlanError | RunError):
+        return 2
     from planloom.state.store import JournalUnusable
 
     return 2 if isinstance(error, JournalUnusable) else 1
+
+
+def _print_json(error: PlanloomError | OSError) -> None:
+    """Print an error as one JSON object where JSON was asked for; its text goes to standard error all the same."""
+    import json
+    from dataclasses import asdict
+
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    told = {"type": type(error).__name__, "message": _message(error), "problems": [asdict(item) for item in problems]}
+    sys.stdout.write(json.dumps({"error": told}, ensure_ascii=False) + "\n")
 
 
 def _leave(message: str, code: int) -> None:

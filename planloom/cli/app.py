@@ -1,6 +1,7 @@
 """The commands. Each is a thin shell: what it needs is imported when it is called."""
 
 import asyncio
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -199,10 +200,13 @@ def approve(
     )
     answers = approving.read_answers(said, view)
     if not answers:
-        approving.print_pending(view, journal)
+        approving.print_pending(view, journal, as_json=as_json)
         raise typer.Exit(3 if view.pending else 0)
+    if edit is not None:
+        asyncio.run(approving.check_edited(edit, view))
     if asyncio.run(approving.delivered(view.run_id, answers, journal)):
-        typer.echo(f"told the process that is at work on run {view.run_id}")
+        told = f"told the process that is at work on run {view.run_id}"
+        typer.echo(json.dumps({"run_id": view.run_id, "told": True}) if as_json else told)
         return
     show_as = running.how_to_show(as_json=as_json, plain=plain)
     wishes = running.Wishes(show=show_as, output=output, drain_s=drain, journal=journal)
@@ -275,8 +279,10 @@ def show(
     """Show the record of a run: nodes, attempts, evidence, decisions, cost, time line, output."""
     if plan:
         from planloom.cli import approving
+        from planloom.cli.given import check_output
 
-        asyncio.run(approving.print_plan(run_id, journal))
+        check_output(output)
+        asyncio.run(approving.print_plan(run_id, journal, output))
         return
     from planloom.cli import records
     from planloom.cli.given import check_output, write_output

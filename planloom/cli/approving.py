@@ -1,5 +1,6 @@
 """A person's answers from the command line: what waits, and what is said to it."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +8,18 @@ from pathlib import Path
 
 import typer
 
+from planloom.cli.given import write_output
 from planloom.cli.hints import choices
 from planloom.cli.journals import journal_at
 from planloom.cli.words import harmless, pretty
-from planloom.configs.load import read_document
+from planloom.configs.document import Document
+from planloom.configs.load import Workflow, read_document
 from planloom.configs.nodes import node_json
 from planloom.configs.write import as_yaml
 from planloom.core.answer import Answer
 from planloom.core.errors import ConfigError, Problem, RunError
 from planloom.core.json import Json, JsonObject
+from planloom.core.pins import Pins
 from planloom.core.plan import Plan, RunId
 from planloom.core.view import RunView
 from planloom.engine import Engine
@@ -63,6 +67,11 @@ def _json(text: str) -> Json:
 
 
 def _edited(path: Path) -> JsonObject:
+    data = _document(path).data
+    return data if isinstance(data, dict) else {}
+
+
+def _document(path: Path) -> Document:
     document = read_document(path)
     data = document.data
     if document.problems or not isinstance(data, dict) or set(data) - {"nodes", "output"} or "nodes" not in data:
@@ -70,7 +79,18 @@ def _edited(path: Path) -> JsonObject:
             Problem("expected `nodes`, and maybe `output`, as `planloom show --plan` prints")
         ]
         raise ConfigError(path, problems)
-    return data
+    return document
+
+
+async def check_edited(path: Path, view: RunView) -> None:
+    """Check an edited plan before anything is told to its run, where its lines can still be named.
+
+    Raises:
+        ConfigError: It must be fixed first; every problem has line and column.
+    """
+    workflow = Workflow.with_plan(view.workflow, view.base_dir, _document(path))
+    async with Engine(journal=":memory:") as engine:
+        await engine.check(workflow, Pins(servers=view.pins))
 
 
 def _fault(message: str) -> ConfigError:
@@ -101,8 +121,12 @@ async def delivered(run_id: str, answers: Mapping[str, Answer], journal: str | N
         return await engine.journal.live(run)
 
 
-def print_pending(view: RunView, journal: str | None) -> None:
+def print_pending(view: RunView, journal: str | None, *, as_json: bool) -> None:
     """Print what waits for a person, with what there is to decide about and the commands that answer it."""
+    if as_json:
+        waits = view.result().as_json()["pending"]
+        typer.echo(json.dumps({"run_id": view.run_id, "status": view.status, "pending": waits}, ensure_ascii=False))
+        return
     for item in view.pending.values():
         typer.echo(f"{item.node_id or 'plan'}: {harmless(item.reason)}")
         shown = item.shown
@@ -125,8 +149,8 @@ def plan_json(plan: Plan) -> JsonObject:
     return {"nodes": nodes} if plan.output is None else {"nodes": nodes, "output": plan.output}
 
 
-async def print_plan(run_id: str, journal: str | None) -> None:
-    """Print a run's plan as YAML, to be edited and given back.
+async def print_plan(run_id: str, journal: str | None, output: Path | None) -> None:
+    """Print a run's plan as YAML, or write it to a file, to be edited and given back.
 
     Raises:
         RunError: There is no such run, or it has no plan yet.
@@ -134,4 +158,4 @@ async def print_plan(run_id: str, journal: str | None) -> None:
     view = await view_of(run_id, journal)
     if view.plan is None:
         raise RunError(f"run {view.run_id} has no plan yet")
-    typer.echo(as_yaml(plan_json(view.plan)), nl=False)
+    await asyncio.to_thread(write_output, as_yaml(plan_json(view.plan)).rstrip("\n"), output)

@@ -142,6 +142,50 @@ def test_a_spent_budget_is_raised_by_the_command_that_the_hint_names(cli, folder
     assert cli(*words[:-1], "calls=9,time=1h", "--plain").code == 0
 
 
+def test_errors_are_json_where_json_was_asked_for(cli, folder: Path) -> None:
+    (folder / "bad.yaml").write_text(WORKFLOW.replace("goal:", "gaol:"))
+    ran = cli("run", "bad.yaml", "--json")
+    told = json.loads(ran.out)["error"]
+    assert (ran.code, told["type"], told["message"] + "\n") == (2, "ConfigError", ran.err)
+    assert (told["problems"][0]["line"], told["problems"][0]["field"]) == (12, "nodes.hello.gaol")
+    assert json.loads(cli("show", "last", "--json").out)["error"]["type"] == "JournalUnusable"
+
+
+def test_what_waits_can_be_asked_for_as_json(cli, folder: Path) -> None:
+    assert cli("run", "held.yaml", "--plain").code == 3
+    ran = cli("approve", "last", "--json")
+    assert ran.code == 3
+    assert [(item["node_id"], item["kind"]) for item in json.loads(ran.out)["pending"]] == [("ask", "approval")]
+
+
+def test_an_edited_plan_is_written_to_a_file_and_its_faults_have_lines(cli, folder: Path) -> None:
+    ran = cli("run", "held.yaml", "--plain")
+    assert ran.code == 3, ran.err
+    assert cli("show", "last", "--plan", "-o", "p.yaml").out == ""
+    text = (folder / "p.yaml").read_text()
+    for wrong, said in (("gaol: Ask", "nodes.ask.gaol"), ('goal: "Ask ${nodes.nosuch.output}"', "nosuch")):
+        (folder / "p.yaml").write_text(text.replace("goal: Ask", wrong))
+        ran = cli("approve", "last", "plan", "--edit", "p.yaml")
+        assert ran.code == 2
+        assert re.match(r"p\.yaml:\d+:\d+: ", ran.err), ran.err
+        assert said in ran.err
+
+
+def test_a_run_whose_folder_was_moved_says_so(cli, folder: Path) -> None:
+    here = folder / "here"
+    here.mkdir()
+    for name in ("held.yaml", "script.yaml"):
+        (here / name).write_text((folder / name).read_text())
+    assert cli("run", "here/held.yaml", "--plain").code == 3
+    here.rename(folder / "there")
+    ran = cli("approve", "last", "--all")
+    assert ran.code == 2
+    assert re.fullmatch(rf"run \S+: the folder of its workflow, {here}, is not there any more; .*\n", ran.err)
+    here.mkdir()
+    ran = cli("approve", "last", "--all")
+    assert re.match(rf"workflow of run \S+ in {here}: models\.m\.script: ", ran.err), ran.err
+
+
 def test_a_rejected_node_does_not_run(cli, folder: Path) -> None:
     assert cli("run", "held.yaml", "--plain").code == 3
     ran = cli("resume", "last", "--reject", "ask", "--json")
