@@ -47,8 +47,10 @@ def answer(view: RunView, *, planning_error: str, stopped: str) -> Answer:
 
 def output_template(view: RunView) -> Json:
     """Return the template of the run's output; without one, the last node's output, or those of all last nodes."""
-    if view.plan is None or view.plan.output is not None:
-        return view.plan and view.plan.output
+    if view.plan is None:
+        return None
+    if view.plan.output is not None:
+        return view.plan.output
     deps = {node.id: dependencies(node) for node in view.plan.nodes.values()}
     last = sinks(view.plan.nodes, deps)
     if len(last) == 1:
