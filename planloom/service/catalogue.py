@@ -1,6 +1,7 @@
 """The workflows that a service offers, by name."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from planloom.configs.load import Workflow, read_document
@@ -91,6 +92,9 @@ def held_to(workflow: Workflow, *, time_s: float, usd: float | None) -> Workflow
         caps["usd"] = usd if budget.usd is None else min(usd, budget.usd)
     written = workflow.to_json()
     own = written.get("budget")
-    return Workflow.from_json(
-        {**written, "budget": {**(own if isinstance(own, dict) else {}), **caps}}, workflow.base_dir
+    data: JsonObject = {**written, "budget": {**(own if isinstance(own, dict) else {}), **caps}}
+    return replace(  # not read anew: lines, lock file and environment are those of the workflow
+        workflow,
+        spec=workflow.spec.model_copy(update={"budget": budget.model_copy(update=caps)}),
+        document=replace(workflow.document, data=data),
     )
