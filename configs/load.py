@@ -54,6 +54,8 @@ class Workflow:
     @classmethod
     def from_yaml(cls, path: Path | str, *, env: Mapping[str, str] | None = None) -> "Workflow":
         """Load a file; relative paths in it start at its folder, or at its `base`."""
+        if isinstance(path, Mapping):
+            raise TypeError("expected the path of a file, found a mapping; see Workflow.from_dict")
         document = read_document(path)
         folder = Path(path).resolve().parent
         return cls._checked(document, folder, env)._based(folder)

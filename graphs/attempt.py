@@ -210,6 +210,8 @@ class Attempts:
         if broken is None:
             return replace(done, evidence=(*done.evidence, *evidence))
         message = f"{broken.check}: expected {broken.expected}, found {broken.found}"
+        if broken.expected.endswith("."):  # a sentence of the workflow's own
+            message = f"{broken.check}: {broken.expected} Found {broken.found}"
         return Failed(kind=FailureKind.CHECK, message=message, evidence=evidence, output=done.output)
 
     def model(self, node: Node, rung: str, attempt: int) -> Meter:

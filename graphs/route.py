@@ -75,7 +75,8 @@ def _open(step: Step, now: Situation) -> Decision | None:
     policy = now.policy
     match step:
         case "retry" if now.repeatable and now.failures_on_rung <= policy.retry:
-            return Retry(reason=f"{now.kind}: try {now.failures_on_rung} of {policy.retry} again, with the evidence")
+            told = ", with the evidence" if now.rungs else ""
+            return Retry(reason=f"{now.kind}: try {now.failures_on_rung} of {policy.retry} again{told}")
         case "vote" if policy.vote and now.rungs and not now.voted:
             vote = policy.vote
             reason = f"{now.kind}: {vote.quorum} of up to {vote.samples} samples must agree"

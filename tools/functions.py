@@ -188,7 +188,7 @@ class FunctionSource:
         """
         self._name, self._spec = name, spec
         self._marks = marks_of(function)
-        self._call = _typed(name, function, "ref")
+        self._call = _typed(name, function, ".ref" if spec.ref else "")
         verify = self._marks.verify if self._marks else None
         self._verify = verify_hook(name, verify) if verify else None
         self._about = inspect.getdoc(function)
@@ -231,7 +231,7 @@ def verify_hook(name: str, function: Callable[..., object]) -> Verify:
     Raises:
         ConfigError: A parameter has no type hint, or one that JSON cannot fill.
     """
-    typed = _typed(name, function, "verify")
+    typed = _typed(name, function, ".verify")
 
     async def ask(args: JsonObject) -> Happened | None:
         found = await typed(typed.named(args))
@@ -246,4 +246,4 @@ def _typed(name: str, function: Callable[..., object], key: str) -> TypedFunctio
     try:
         return TypedFunction(name, function)
     except (TypeError, NameError, PydanticUserError) as exc:
-        raise _fault(name, f"tools.{name}.{key}", str(exc)) from exc
+        raise _fault(name, f"tools.{name}{key}", str(exc)) from exc

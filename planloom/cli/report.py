@@ -61,8 +61,10 @@ def counts(result: RunResult) -> tuple[int, int]:
 def closing(result: RunResult) -> str:
     """One plain line with what the run came to."""
     badge = " REHEARSAL" if result.rehearsal else ""
+    skipped = sum(node.state == "skipped" for node in result.nodes.values() if base_of(node.id) == node.id)
+    beside = f" ({skipped} skipped)" if skipped else ""
     return (
-        f"{result.status}: {'/'.join(map(str, counts(result)))} nodes, {usd(result.cost_usd)}, "
+        f"{result.status}: {'/'.join(map(str, counts(result)))} nodes{beside}, {usd(result.cost_usd)}, "
         f"{result.usage.calls} calls, {tokens(result.usage.tokens)} tokens, {seconds(result.seconds)}, "
         f"run {result.run_id}{badge}"
     )

@@ -64,6 +64,8 @@ def usd(amount: float) -> str:
     """Write US dollars with as many digits as small sums need."""
     if amount == 0:
         return "$0"
+    if 0 < amount < 0.00005:
+        return "<$0.0001"
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
 
 

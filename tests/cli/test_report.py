@@ -123,6 +123,14 @@ def test_the_output_is_printed_whole_however_wide(story) -> None:
     assert file.getvalue() == "word " * 100 + "end\n"
 
 
+def test_the_closing_line_tells_skipped_nodes_and_tiny_costs(story, make_node: Callable[..., Node]) -> None:
+    story.begin(make_node("a"), make_node("b"), make_node("c"))
+    story.attempt("a", 1, "mini", 0.0).call("a", 1, "mini", 1.0, 0.00001).commits("a", 1, 1.0)
+    for name in ("b", "c"):
+        story.events.append(ev.NodeSkipped(at=START + 1, node_id=NodeId(name), plan_version=1, reason="no"))
+    assert closing(story.ends("done", 1.0).view.result()).startswith("done: 1/3 nodes (2 skipped), <$0.0001, ")
+
+
 def test_the_closing_line_counts_nodes_and_not_elements(flights) -> None:
     flights.ends("partial", 6.0)
     line = closing(flights.view.result())

@@ -143,3 +143,19 @@ async def test_a_database_that_is_not_there_is_named_with_its_line(make_workflow
         with pytest.raises(ConfigError, match=r"<text>:3:\d+: tools\.db"):
             await engine.run(workflow)
         assert (await engine.runs(1))[0].status == "failed"
+
+
+async def test_what_a_program_passes_wrongly_is_named_as_it_was_passed(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    def untyped(a) -> int:  # type: ignore[no-untyped-def]
+        """Do."""
+        return 1
+
+    workflow = make_workflow("nodes: {a: {tool: untyped, with: {a: 1}}}\n", models="")
+    async with Engine(journal=tmp_path / "j.db", tools={"untyped": untyped}) as engine:
+        with pytest.raises(ConfigError) as refused:
+            await engine.check(workflow)
+        with pytest.raises(TypeError, match=r"Workflow\.from_dict"):
+            await engine.run({"version": 1})  # type: ignore[arg-type]
+    assert "tools.untyped: parameter 'a' has no type hint" in str(refused.value)
