@@ -272,6 +272,8 @@ class RouteSpec(Spec):
     """Go one rung up the ladder."""
     lanes: dict[Name, LaneSpec] = {}
     """By rung: where a node starts instead while the plan ends no later for it, by what past runs of this name took."""
+    policy: str | None = Field(default=None, min_length=1)
+    """Policy file of `planloom calibrate`; an answer that it doubts goes up, though its checks passed."""
     replan: int = Field(default=2, ge=0, le=10)
     """Replans in one run; only where `plan: auto`, or a planner is named."""
     then: Literal["stop", "ask"] = "stop"

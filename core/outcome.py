@@ -19,6 +19,8 @@ class FailureKind(StrEnum):
     SCHEMA = "schema"
     CHECK = "check"
     DISAGREE = "disagree"
+    DOUBT = "doubt"
+    """Its checks passed, but the workflow's policy gives the answer too small a chance, and a stronger rung is left."""
     CANNOT = "cannot"
     """The worker says that it cannot: missing input, missing tool, contradiction."""
     QUESTION = "question"

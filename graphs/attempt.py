@@ -12,14 +12,18 @@ from planloom.core.errors import BudgetExceeded, CheckError, ModelError, ToolErr
 from planloom.core.json import Json, clean
 from planloom.core.outcome import Done, Failed, FailureKind, Outcome
 from planloom.core.plan import Finding, Grant, Node, NodeId
+from planloom.core.refs import as_text
 from planloom.graphs.calls import Calls
 from planloom.graphs.consensus import sample_until_agreed
 from planloom.graphs.context import Run
+from planloom.graphs.doubt import doubted
 from planloom.graphs.gate import FlowHeldError, Gate
 from planloom.graphs.grants import GrantedTools
 from planloom.graphs.handles import Handled
 from planloom.graphs.meter import Meter
 from planloom.graphs.panel import Session
+from planloom.graphs.progress import ladder_of
+from planloom.quality.reading import Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +66,26 @@ class Attempts:
         try:
             async with deadline:
                 if agree is None:
-                    return await self._checked(job, attempt, rung, last)
+                    return self._weighed(job, attempt, rung, await self._checked(job, attempt, rung, last))
                 return await sample_until_agreed(agree, lambda: self._checked(job, attempt, rung, last))
         except TimeoutError:
             if not deadline.expired():
                 raise
             return Failed(kind=FailureKind.TIMEOUT, message=f"stopped after {job.node.timeout_s:g} s")
+
+    def _weighed(self, job: Job, attempt: int, rung: str, outcome: Outcome) -> Outcome:
+        """Let the policy doubt an answer that passed its checks, as long as a stronger rung may be asked for it."""
+        run = self._run
+        if run.policy is None or isinstance(outcome, Failed) or job.node.kind != "worker":
+            return outcome
+        rungs, _ = ladder_of(job.node, run.spec.rungs)
+        if not run.spec.route.promote or rung == rungs[-1] or run.in_doubt(job.node, attempt):
+            return outcome
+        given = [as_text(value) for value in job.values.values()]
+        reading = Reading(text=as_text(outcome.output), question="\n".join([job.goal, *given]), sources=given)
+        model = run.spec.models[rung].model
+        kind, names = job.node.id.partition("[")[0], (rung, model, model.partition(":")[2])
+        return doubted(run.policy, reading, outcome, kind=kind, models=names) or outcome
 
     async def _checked(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
         outcome = await self._made(job, attempt, rung, last)

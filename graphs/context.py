@@ -14,6 +14,7 @@ from planloom.graphs.experience import Experience
 from planloom.graphs.lint import Facts
 from planloom.graphs.taint import Labels
 from planloom.models.gateway import Rung
+from planloom.quality.policy import Policy
 from planloom.state.ledger import Amount, Caps, Ledger
 from planloom.state.log import RunLog
 from planloom.state.memories import Memories
@@ -78,6 +79,8 @@ class Run:
     facts: Facts
     load: Callable[[str], Callable[..., object]]
     """Finds the Python function a `ref` check names."""
+    policy: Policy | None = None
+    """What sends answers up that passed their checks; `None` where the workflow names none."""
     memories: Memories | None = None
     """What earlier runs remembered; `None` where the workflow has no memory."""
     experience: Experience | None = None

@@ -101,6 +101,7 @@ async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
             slots=Slots(spec.max_parallel, shared.process),
             facts=parts.facts,
             load=lambda ref: load_function(ref, workflow.base_dir),
+            policy=parts.policy,
             memories=_memories(shared.journal, spec, log.view.tenant),
             choose_lanes=await _lanes(shared.journal, parts, log.view),
             experience=await _experience(shared.journal, spec, log.view.tenant, parts.rungs),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from planloom.configs.document import child
 from planloom.configs.load import Workflow
 from planloom.configs.lock import locked
+from planloom.configs.policy import read_policy
 from planloom.core.errors import ConfigError, PlanError, Problem, RunError
 from planloom.core.pins import Pins
 from planloom.core.view import RunView
@@ -19,6 +20,7 @@ from planloom.graphs.lint import Facts
 from planloom.models.gateway import Gateway, Rung
 from planloom.models.prices import price_of
 from planloom.models.script import load_script, scripts_of
+from planloom.quality.policy import Policy
 from planloom.tools.discover import discover
 from planloom.tools.functions import load_function
 from planloom.tools.imports import lacking
@@ -48,6 +50,8 @@ class Parts:
     toolbox: Toolbox
     facts: Facts
     checked: Checked
+    policy: Policy | None
+    """What sends answers up that passed their checks; `None` where the workflow names none."""
 
 
 def workflow_of(view: RunView) -> Workflow:
@@ -113,6 +117,8 @@ class Maker:
         Raises:
             ConfigError: The workflow must be fixed first.
         """
+        named = workflow.spec.route.policy
+        policy = read_policy(workflow.base_dir / named) if named else None  # a file of its own: it has its own lines
         with at_lines_of(workflow):
             rungs = self._rungs(workflow, wire)
             toolbox = Toolbox(
@@ -130,7 +136,15 @@ class Maker:
             problems = [Problem(lack, field) for code, field in sandboxed(workflow.spec) for lack in lacking(code)]
             if problems:
                 raise ConfigError(workflow.source, problems)
-            return Parts(workflow, pins, rungs, toolbox, facts, check_workflow(workflow, facts, rungs))
+            return Parts(
+                workflow,
+                pins,
+                rungs,
+                toolbox,
+                facts,
+                check_workflow(workflow, facts, rungs),
+                policy,
+            )
 
     def _rungs(self, workflow: Workflow, wire: Wire) -> dict[str, Rung]:
         specs = workflow.spec.models

@@ -21,10 +21,11 @@ def test_the_table_names_every_check_with_its_strength() -> None:
 
 
 def test_the_snippet_is_part_of_a_workflow() -> None:
-    (checks,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    checks, route = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     node = "".join(f"    {line}\n" for line in checks.splitlines())
     model = 'models: {m: {model: "rehearsal:m"}}\nladder: [m]\n'
-    workflow = Workflow.from_text(f"version: 1\nname: w\n{model}nodes:\n  n:\n    goal: Add\n{node}output: x\n")
+    workflow = Workflow.from_text(f"version: 1\nname: w\n{model}{route}nodes:\n  n:\n    goal: Add\n{node}output: x\n")
+    assert workflow.spec.route.policy == "policy.yaml"
     assert [check.text for check in workflow.spec.nodes["n"].checks] == ["final_answer", "arithmetic"]
 
 

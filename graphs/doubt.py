@@ -1,0 +1,34 @@
+"""Doubt: an answer that passed its checks, though a calibrated policy gives it too small a chance."""
+
+from collections.abc import Sequence
+
+from planloom.core.outcome import Done, Evidence, Failed, FailureKind
+from planloom.quality.policy import Policy, judge
+from planloom.quality.reading import Reading
+
+
+def doubted(policy: Policy, reading: Reading, done: Done, *, kind: str, models: Sequence[str]) -> Failed | None:
+    """Return the failure that sends an answer up; `None` when it is kept.
+
+    Args:
+        policy: The first group that fits decides; where none does, the answer is kept.
+        reading: The answer as the checks on text see it.
+        done: The answer, with what its checks said.
+        kind: The node's id, without the place of a map's element.
+        models: Names of the model that answered, any of which a group may use.
+    """
+    groups = (policy.group(kind=kind, model=model) for model in models)
+    group = next((group for group in groups if group is not None), None)
+    if group is None:
+        return None
+    verdict = judge(group, reading)
+    if not verdict.goes_up:
+        return None
+    found = f"{verdict.chance:.0%} chance of being right; going up is worth {verdict.urgency:+.2f}"
+    evidence = Evidence(check="policy", passed=False, expected=f"worth less than {group.threshold:+.2f}", found=found)
+    return Failed(
+        kind=FailureKind.DOUBT,
+        message=f"the policy doubts it: {found}",
+        evidence=(*done.evidence, evidence),
+        output=done.output,
+    )

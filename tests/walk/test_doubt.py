@@ -1,0 +1,65 @@
+"""A policy sends up an answer that passed its checks but looks wrong, while a stronger rung is left."""
+
+from pathlib import Path
+
+import pytest
+
+from planloom import ConfigError, Engine, Workflow
+from planloom.configs.policy import policy_text
+from planloom.quality.policy import Group, Policy
+
+WORKFLOW = """
+version: 1
+name: pens
+models: {{mini: {{model: "rehearsal:mini", script: s.yaml}}, big: {{model: "rehearsal:big", script: s.yaml}}}}
+ladder: [mini, big]
+route: {{policy: policy.yaml, promote: {promote}}}
+nodes:
+  count: {{goal: "How many pens are 12 boxes of 30?", checks: [{{expr: "'pens' in output"}}]}}
+output: "${{nodes.count.output}}"
+"""
+SCRIPT = """
+rehearsal: 1
+rules:
+  - {{when: {{model: mini}}, text: "{mini}"}}
+  - {{when: {{model: big}}, text: "12 * 30 = 365 pens"}}
+"""
+RIGHT, WRONG = "12 * 30 = 360 pens. #### 360", "12 * 30 = 370 pens. #### 370"
+
+
+def project(folder: Path, *, mini: str, model: str = "mini", promote: str = "true") -> Workflow:
+    policy = Policy(created="2026-01-01", groups=(Group(kind="count", model=model, threshold=0.5),))
+    (folder / "policy.yaml").write_text(policy_text(policy))
+    (folder / "s.yaml").write_text(SCRIPT.format(mini=mini))
+    (folder / "w.yaml").write_text(WORKFLOW.format(promote=promote))
+    return Workflow.from_yaml(folder / "w.yaml")
+
+
+async def test_a_doubted_answer_goes_up_with_the_evidence_and_the_last_rung_is_believed(tmp_path: Path) -> None:
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(project(tmp_path, mini=WRONG))
+    assert (result.status, result.output) == ("done", "12 * 30 = 365 pens")
+    first, second = result.nodes["count"].attempts
+    assert (first.failure, first.rung, second.rung) == ("doubt", "mini", "big")
+    assert [evidence.check for evidence in first.evidence] == ["expr: 'pens' in output", "policy"]
+    assert "chance of being right" in first.evidence[1].found
+    assert [decision.action for decision in result.decisions] == ["promote"]
+
+
+@pytest.mark.parametrize(
+    ("mini", "model", "promote"), [(RIGHT, "mini", "true"), (WRONG, "another", "true"), (WRONG, "mini", "false")]
+)
+async def test_an_answer_is_kept_that_looks_right_that_no_group_is_about_or_that_cannot_go_up(
+    mini: str, model: str, promote: str, tmp_path: Path
+) -> None:
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(project(tmp_path, mini=mini, model=model, promote=promote))
+    assert (result.status, result.output, len(result.nodes["count"].attempts)) == ("done", mini, 1)
+
+
+async def test_a_policy_file_that_is_not_there_stops_the_run_before_it_begins(tmp_path: Path) -> None:
+    workflow = project(tmp_path, mini=RIGHT)
+    (tmp_path / "policy.yaml").unlink()
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        with pytest.raises(ConfigError, match=r"policy\.yaml"):
+            await engine.run(workflow)
