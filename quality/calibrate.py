@@ -3,7 +3,6 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from planloom.quality.catalogue import CHECKS
 from planloom.quality.curve import Case, Curve, draw_curve
@@ -141,11 +140,3 @@ def _threshold(urgencies: Sequence[float], curve: Curve | None, recover: float) 
         return 0.5
     ranked = sorted(urgencies, reverse=True)
     return ranked[min(len(ranked) - 1, round(share / 100 * len(ranked)))]
-
-
-def reliability(chances: Sequence[float], labels: Sequence[bool], *, bins: int = 5) -> list[tuple[float, float, int]]:
-    """Return mean chance, share right and size of each fifth of the rows, ordered by chance."""
-    pairs = sorted(zip(chances, labels, strict=True))
-    cuts = [round(place * len(pairs) / bins) for place in range(bins + 1)]
-    found = [pairs[a:b] for a, b in pairwise(cuts) if b > a]
-    return [(sum(c for c, _ in p) / len(p), sum(right for _, right in p) / len(p), len(p)) for p in found]
