@@ -2,10 +2,8 @@
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,7 +12,7 @@ from planloom.carry import Shared, carry
 from planloom.configs.load import Workflow
 from planloom.configs.lock import locked
 from planloom.core import events as ev
-from planloom.core.answer import Answer, Answers, as_answer
+from planloom.core.answer import Answers, as_answer
 from planloom.core.errors import RunError
 from planloom.core.json import Json
 from planloom.core.pins import Pins
@@ -24,12 +22,11 @@ from planloom.core.view import RunView
 from planloom.gc import Collected, collect, retention_of_environment
 from planloom.graphs.checkpoints import open_checkpointer
 from planloom.graphs.estimate import Checked
-from planloom.graphs.reopen import answered, edited_plan, reopening, silence
-from planloom.graphs.shell import build_shell, check_checkpoint
+from planloom.graphs.reopen import answered
+from planloom.graphs.shell import build_shell
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
-from planloom.parts import Maker, Parts, Wire, workflow_of
-from planloom.raising import raised
+from planloom.parts import Maker, Parts, Wire
 from planloom.state.artifacts import Artifacts
 from planloom.state.inbox import Inbox
 from planloom.state.journal import Journal, RunSummary
@@ -38,6 +35,7 @@ from planloom.state.log import RunLog
 from planloom.state.memories import Memories
 from planloom.state.place import place_of
 from planloom.state.retention import MONTH_S, OVER, Ending, Retention
+from planloom.take_up import take_up
 from planloom.tools.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -244,39 +242,12 @@ class Engine:
         await self._journal.take(found)
         try:
             answers = {name: as_answer(given) for name, given in (approvals or {}).items()}
-            return await self._taken_up(found, answers, budget, account)
+            wire = Wire(self._rehearsal, self._base_url)
+            log, parts = await take_up(self._opened()[0], self._maker, wire, found, answers, budget)
+            return await self._start(log, parts, account)
         except BaseException:
             await asyncio.shield(self._journal.release(found))
             raise
-
-    async def _taken_up(
-        self, run_id: RunId, answers: Mapping[str, Answer], budget: Mapping[str, Json] | None, account: Ledger | None
-    ) -> RunHandle:
-        """Rebuild a run from its journal and start it where it stood; its lease is held."""
-        past = await self._journal.events(run_id)
-        if not past:
-            raise RunError(f"run {run_id} was deleted at this moment")
-        told = RunView(past)
-        workflow, raises = raised(told, workflow_of(told), budget)
-        log = RunLog(self._journal, run_id, past, secrets=workflow.secrets)
-        await log.artifacts.check()
-        await check_checkpoint(self._opened()[0].shell, run_id)
-        left = await self._inbox.read(run_id, log.view.pending.values())
-        answers = {**left, **answers}
-        opening = [*reopening(log.view, answers), *raises]
-        wire = Wire(self._rehearsal or log.view.script or None, self._base_url or log.view.base_url or None)
-        parts = await self._maker.opened(workflow, wire, Pins(servers=log.view.pins))
-        plan = answers.get("plan")
-        if plan is not None and plan.plan is not None:
-            edited = Workflow.from_json({**log.view.workflow, **plan.plan, "plan": "static"}, workflow.base_dir)
-            opening += edited_plan(log.view, edited.spec, replace(parts.facts, by_hand=True), plan.note)
-        for event in opening:
-            log.note(event)
-        for expired in list(silence(log.view, workflow.spec.ask, time.time())):
-            log.note(expired)
-        await self._journal.commit(run_id)
-        await self._inbox.clear(run_id, answers)
-        return await self._start(log, parts, account)
 
     async def answer(self, run_id: str, answers: Answers) -> None:
         """Leave answers to what waits in a run, for the process that is at work on it or takes it up next.
