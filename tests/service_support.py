@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,10 +119,14 @@ class Serve:
     rehearsal: Path | None = None
 
     @asynccontextmanager
-    async def __call__(self, *, auth: Authenticate = api_keys, limits: Limits | None = None) -> AsyncIterator[Site]:
+    async def __call__(
+        self, *, auth: Authenticate = api_keys, limits: Limits | None = None, more: Sequence[str] = ()
+    ) -> AsyncIterator[Site]:
         journal = self.journal or self.folder / "runs.db"
         engine = Engine(journal=journal, tools={"gate": self.gate.__call__}, rehearsal=self.rehearsal)
-        workflows = [Workflow.from_text(text, base_dir=self.folder) for text in (SUM, CAREFUL, GATED, MANY, ASKING)]
+        workflows = [
+            Workflow.from_text(text, base_dir=self.folder) for text in (SUM, CAREFUL, GATED, MANY, ASKING, *more)
+        ]
         app = make_app(engine, workflows, auth=auth, limits=limits, drain_s=0.2)
         async with on_port(app) as url:
             yield Site(url, engine, app)

@@ -14,7 +14,7 @@ from planloom.service.problems import Documented, Fault, Problem, described
 from planloom.service.tail import is_over
 from planloom.service.visit import Service, Visit, admits
 
-_HEARTBEAT = b": still here\n\n"
+HEARTBEAT = b": still here\n\n"
 _HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _EXAMPLE = (
     'id: 7\ndata: {"type":"NodeCommitted","at":1795620021.5,"node_id":"draft","plan_version":1,'
@@ -42,8 +42,8 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, pieces: AsyncGenerator[bytes], send_s: float) -> None:
-        super().__init__(headers=_HEADERS)
+    def __init__(self, pieces: AsyncGenerator[bytes], send_s: float, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(headers={**_HEADERS, **(headers or {})})
         del self.headers["content-length"]
         self._pieces = pieces
         self._send_s = send_s
@@ -52,7 +52,7 @@ class EventStream(Response):
         """Send pieces until they end or the client is gone."""
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(self._send(send))
-            leaving = group.create_task(_left(receive))
+            leaving = group.create_task(left(receive))
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
             sending.cancel()
             leaving.cancel()
@@ -69,7 +69,8 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _left(receive: Receive) -> None:
+async def left(receive: Receive) -> None:
+    """Wait until the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -98,7 +99,7 @@ def add_events(api: APIRouter, service: Service) -> None:
         while the run waits for a human. It may end earlier: go on with `Last-Event-ID`, as browsers do by themselves.
         """
         found = await visit.run(run_id)
-        _must_have_room(visit)
+        must_have_room(visit)
         latest = await visit.runtime.engine.journal.latest(found)
         if latest is not None and last_event_id > latest.seq:
             fault = Fault(pointer="Last-Event-ID", detail=f"the last event has the number {latest.seq}")
@@ -108,7 +109,12 @@ def add_events(api: APIRouter, service: Service) -> None:
         return EventStream(_pieces(visit, found, last_event_id), visit.service.limits.send_s)
 
 
-def _must_have_room(visit: Visit) -> None:
+def must_have_room(visit: Visit) -> None:
+    """Refuse one stream more than fits.
+
+    Raises:
+        Problem: 429 for the tenant, 503 for the process.
+    """
     visit.must_be_up()
     streams, limits = visit.runtime.streams, visit.service.limits
     if streams[visit.caller.tenant] >= limits.max_streams_of_tenant:
@@ -125,6 +131,6 @@ async def _pieces(visit: Visit, run_id: RunId, seq: int) -> AsyncGenerator[bytes
         yield b"retry: 1000\n\n"
         async with aclosing(visit.runtime.tails.follow(run_id, seq, limits.heartbeat_s)) as followed:
             async for piece in followed:
-                yield _HEARTBEAT if piece is None else piece.data
+                yield HEARTBEAT if piece is None else piece.data
                 if loop.time() > ends_at:
                     return

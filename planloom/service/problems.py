@@ -30,6 +30,7 @@ Code: TypeAlias = Literal[
     "idempotency-key-reused",
     "too-many-requests",
     "budget-spent",
+    "run-failed",
     "internal",
     "unavailable",
     "timeout",

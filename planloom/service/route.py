@@ -15,22 +15,32 @@ from planloom.service.problems import Problem, as_problem, response_of
 _log = logging.getLogger("planloom.service")
 
 
-def bounded(limits: Limits) -> type[APIRoute]:
-    """Return a class of routes that hold to these limits."""
+def bounded(limits: Limits, answer: Callable[[Problem], Response] = response_of) -> type[APIRoute]:
+    """Return a class of routes that hold to these limits.
+
+    Args:
+        limits: Bounds of size and time.
+        answer: Writes a problem, for protocols that have errors of their own.
+    """
 
     class BoundedRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
             work = super().get_route_handler()
 
             async def handle(request: Request) -> Response:
-                return await _handled(work, request, limits)
+                return await _handled(work, request, limits, answer)
 
             return handle
 
     return BoundedRoute
 
 
-async def _handled(work: Callable[[Request], Awaitable[Response]], request: Request, limits: Limits) -> Response:
+async def _handled(
+    work: Callable[[Request], Awaitable[Response]],
+    request: Request,
+    limits: Limits,
+    answer: Callable[[Problem], Response],
+) -> Response:
     deadline = asyncio.timeout(limits.request_s)
     try:
         small = Request(request.scope, _receiver(request, limits.body_bytes))
@@ -43,7 +53,7 @@ async def _handled(work: Callable[[Request], Awaitable[Response]], request: Requ
         if problem is None:
             _log.exception("%s %s failed", request.method, request.url.path)
             problem = Problem(500, "internal", "The service has failed; its log says why.")
-        return response_of(problem)
+        return answer(problem)
 
 
 def _receiver(request: Request, most_bytes: int) -> Receive:

@@ -12,6 +12,7 @@ from planloom.service.artifact_routes import add_artifacts
 from planloom.service.audit_routes import add_audit
 from planloom.service.caller import Authenticate, api_keys
 from planloom.service.catalogue import catalogue_of
+from planloom.service.chat_routes import add_chat
 from planloom.service.deed_routes import add_deeds
 from planloom.service.event_routes import add_events
 from planloom.service.limits import Limits
@@ -48,6 +49,6 @@ def router(
         dependencies=[Depends(scheme)],
         generate_unique_id_function=lambda route: route.name,
     )
-    for add in (add_workflows, add_runs, add_events, add_deeds, add_artifacts, add_audit):
+    for add in (add_workflows, add_runs, add_events, add_deeds, add_artifacts, add_audit, add_chat):
         add(api, service)
     return api

@@ -43,6 +43,15 @@ def as_sse(event: StoredEvent) -> Piece:
     return Piece(event.seq, f'id: {event.seq}\ndata: {{"type":"{event.type}",{event.payload[1:]}\n\n'.encode())
 
 
+def events_in(piece: Piece) -> list[ev.AnyEvent]:
+    """Read back what `as_sse` has written."""
+    found: list[ev.AnyEvent] = []
+    for written in piece.data.split(b"\n\n")[:-1]:
+        name, _, rest = written.partition(b'{"type":"')[2].partition(b'",')
+        found.append(ev.decode(name.decode(), b"{" + rest))
+    return found
+
+
 async def is_over(owners: Owners, run_id: RunId, latest: StoredEvent) -> bool:
     """Tell whether a run whose last event this is will have no other, unless somebody resumes it."""
     if latest.type != "RunEnded":

@@ -1,0 +1,161 @@
+"""Workflows as models of OpenAI's chat completions."""
+
+import json
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path
+from starlette.responses import JSONResponse, Response
+
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import RunId
+from planloom.core.view import RunView
+from planloom.service.chat import about, answer_text, chunk_of, completion_of, inputs_of, usage_chunk_of
+from planloom.service.chat_error import answer_of, described, error_of
+from planloom.service.chat_shapes import ChatRequest, Completion, Model, ModelList
+from planloom.service.event_routes import HEARTBEAT, EventStream, must_have_room
+from planloom.service.following import Awaited, until_rest
+from planloom.service.problems import Documented, Problem
+from planloom.service.progress import line_of
+from planloom.service.route import bounded
+from planloom.service.starting import start
+from planloom.service.visit import Service, Visit, admits
+
+_RUN_ID = "x-planloom-run-id"
+_STREAMED: Documented = {
+    200: {
+        "description": "A completion; with `stream`, server-sent events.",
+        "model": Completion,
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+def add_chat(api: APIRouter, service: Service) -> None:
+    """Add the routes."""
+    routes = APIRouter(route_class=bounded(service.limits, answer_of))
+    _add_models(routes, service)
+    _add_completions(routes, service)
+    api.include_router(routes)
+
+
+def _add_models(api: APIRouter, service: Service) -> None:
+    reads, since = admits(service, "read"), int(time.time())
+
+    def model(name: str) -> JsonObject:
+        return {"id": name, "object": "model", "created": since, "owned_by": "planloom"}
+
+    @api.get("/models", response_model=ModelList, responses=described(), summary="List models", tags=["openai"])
+    async def list_models(visit: Annotated[Visit, Depends(reads)]) -> JSONResponse:
+        """List the workflows, as OpenAI lists models."""
+        return JSONResponse({"object": "list", "data": [model(name) for name in service.workflows]})
+
+    @api.get(
+        "/models/{name}", response_model=Model, responses=described(404), summary="Look at a model", tags=["openai"]
+    )
+    async def get_model(
+        name: Annotated[str, Path(description="Name of a workflow.")], visit: Annotated[Visit, Depends(reads)]
+    ) -> JSONResponse:
+        """Look at a workflow, as OpenAI shows a model."""
+        return JSONResponse(model(service.workflow(name).spec.name))
+
+
+def _add_completions(api: APIRouter, service: Service) -> None:
+    runs = admits(service, "run")
+
+    @api.post(
+        "/chat/completions",
+        response_class=Response,
+        responses={**described(400, 404, 409, 413, 422), **_STREAMED},
+        summary="Run a workflow as a chat completion",
+        tags=["openai"],
+    )
+    async def create_completion(
+        body: ChatRequest,
+        visit: Annotated[Visit, Depends(runs)],
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                min_length=1,
+                max_length=255,
+                pattern=r"^[\x21-\x7e]+$",
+                description="The same key again joins the same run, which goes on when the client leaves.",
+            ),
+        ] = None,
+    ) -> Response:
+        """Run a workflow with the last message as its text, and answer with its output.
+
+        A run that waits for a person says so in its answer, and `planloom.pending` names what waits.
+        """
+        workflow = service.workflow(body.model)
+        must_have_room(visit)
+        run_id, _ = await start(visit, body.model, inputs_of(workflow, body), idempotency_key)
+        chat = _Chat(visit=visit, run_id=run_id, request=body, keep=idempotency_key is not None)
+        if body.stream:
+            return EventStream(chat.pieces(), service.limits.send_s, {_RUN_ID: run_id})
+        return Awaited(chat.answer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chat:
+    """A request and its run."""
+
+    visit: Visit
+    run_id: RunId
+    request: ChatRequest
+    keep: bool
+
+    async def answer(self) -> Response:
+        """Wait for the run and return it as one completion."""
+        view = RunView()
+        try:
+            async with aclosing(until_rest(self.visit, self.run_id, keep=self.keep)) as events:
+                async for event in events:
+                    if event is not None:
+                        view.apply(event)
+            body = completion_of(view.result(), self.request.model)
+        except Problem as problem:
+            again = {} if self.keep else {"x-should-retry": "false"}  # it would be another run
+            problem.headers.update({**again, _RUN_ID: self.run_id})
+            return answer_of(problem)
+        return JSONResponse(body, headers={_RUN_ID: self.run_id})
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """Yield the run as server-sent events."""
+        try:
+            async with aclosing(self._chunks()) as chunks:
+                async for chunk in chunks:
+                    yield HEARTBEAT if chunk is None else _event(chunk)
+        except Problem as problem:
+            yield _event(error_of(problem))
+        yield b"data: [DONE]\n\n"
+
+    async def _chunks(self) -> AsyncGenerator[JsonObject | None]:
+        view, model = RunView(), self.request.model
+        yield chunk_of(self.run_id, model, {"role": "assistant", "content": ""})
+        async with aclosing(until_rest(self.visit, self.run_id, keep=self.keep)) as events:
+            async for event in events:
+                if event is None:
+                    yield None
+                    continue
+                view.apply(event)
+                line = line_of(event)
+                if line is not None and self.request.progress != "none":
+                    yield chunk_of(self.run_id, model, self._progress(line))
+        result = view.result()
+        apart = "\n" if self.request.progress == "content" else ""
+        yield chunk_of(self.run_id, model, {"content": apart + answer_text(result)})
+        yield {**chunk_of(self.run_id, model, {}, "stop"), "planloom": about(result)}
+        if self.request.stream_options is not None and self.request.stream_options.include_usage:
+            yield usage_chunk_of(result, model)
+
+    def _progress(self, line: str) -> JsonObject:
+        name = "reasoning_content" if self.request.progress == "reasoning" else "content"
+        return {name: f"{line}\n"}
+
+
+def _event(data: Json) -> bytes:
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")

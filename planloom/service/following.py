@@ -1,0 +1,96 @@
+"""Following a run until it comes to rest, for protocols in which one request is one run."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from planloom.core import events as ev
+from planloom.core.plan import RunId
+from planloom.service.event_routes import left
+from planloom.service.problems import Problem
+from planloom.service.tail import events_in
+from planloom.service.visit import Visit
+
+_log = logging.getLogger("planloom.service")
+
+
+async def until_rest(visit: Visit, run_id: RunId, *, keep: bool = False) -> AsyncGenerator[ev.AnyEvent | None]:
+    """Yield a run's events, past ones first, until it is over or waits; `None` when nothing came for a while.
+
+    Args:
+        visit: Who follows.
+        run_id: A run of theirs.
+        keep: Let the run go on when nobody follows to its end; it is cancelled else, and can be resumed.
+
+    Raises:
+        Problem: 503, the process is about to end, or the journal is away.
+    """
+    rested = False
+    try:
+        with visit.runtime.stream(visit.caller.tenant):
+            async with aclosing(_followed(visit, run_id)) as followed:
+                async for event in followed:
+                    rested = isinstance(event, ev.RunEnded)
+                    yield event
+        if not rested:
+            detail = f"Run {run_id} cannot be followed here any more; it goes on when the process is up again."
+            raise Problem(503, "unavailable", detail, headers={"Retry-After": "5"})
+    finally:
+        if not rested and not keep:
+            await _leave(visit, run_id)
+
+
+async def _followed(visit: Visit, run_id: RunId) -> AsyncGenerator[ev.AnyEvent | None]:
+    latest = await visit.runtime.engine.journal.latest(run_id)
+    known, number = (latest.seq if latest is not None else 0), 0
+    async with aclosing(visit.runtime.tails.follow(run_id, 0, visit.service.limits.heartbeat_s)) as followed:
+        async for piece in followed:
+            if piece is None:
+                yield None
+                continue
+            for event in events_in(piece):
+                number += 1
+                ended = isinstance(event, ev.RunEnded) and number >= known  # earlier ends were only pauses
+                if ended and visit.runtime.draining:
+                    return
+                if ended or not isinstance(event, ev.RunEnded):
+                    yield event
+                if ended:
+                    return
+
+
+async def _leave(visit: Visit, run_id: RunId) -> None:
+    handle = visit.runtime.engine.at_work(run_id)
+    if handle is None or visit.runtime.draining:
+        return
+    _log.info("run %s is cancelled: its caller is gone", run_id)
+    await visit.note("run.cancel", run_id, {"because": "its caller is gone"})
+    await visit.runtime.owners.want(run_id, wanted=False)
+    await handle.cancel()
+
+
+class Awaited(Response):
+    """A response that takes as long as a run does; the work on it is cancelled when the client leaves."""
+
+    def __init__(self, make: Callable[[], Awaitable[Response]]) -> None:
+        super().__init__()
+        self._make = make
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait for the response and send it."""
+        async with asyncio.TaskGroup() as group:
+            making = group.create_task(self._made())
+            leaving = group.create_task(left(receive))
+            await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            leaving.cancel()
+            if not making.done():
+                making.cancel()
+        if not making.cancelled():
+            await making.result()(scope, receive, send)
+
+    async def _made(self) -> Response:
+        return await self._make()

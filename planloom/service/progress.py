@@ -1,0 +1,38 @@
+"""What a run does, in one line each for people who wait for it."""
+
+from planloom.core import events as ev
+from planloom.core.result import PendingApproval
+
+
+def line_of(event: ev.AnyEvent) -> str | None:
+    """Return what an event tells somebody who waits; `None` for one that tells them nothing."""
+    match event:
+        case ev.PlanReady():
+            return f"plan {event.plan.version}: {len(event.plan.nodes)} nodes"
+        case ev.AttemptStarted():
+            return f"{event.node_id}: attempt {event.attempt}" + (f" on {event.rung}" if event.rung else "")
+        case ev.NodeCommitted():
+            return f"{event.node_id}: done"
+        case ev.NodeFailed():
+            return f"{event.node_id}: failed, {event.failed.message}"
+        case ev.NodeSkipped():
+            return f"{event.node_id}: skipped, {event.reason}"
+        case ev.NodeHeld():
+            return f"{event.node_id}: waits for a person, {event.reason}"
+        case ev.PlanHeld():
+            return "the plan waits for a person"
+        case _:
+            return None
+
+
+def asks(run_id: str, pending: tuple[PendingApproval, ...]) -> str:
+    """Return what to tell a caller whose run waits for a person."""
+    waits = [f"- {item.node_id or 'plan'}: {item.reason}" for item in pending]
+    return "\n".join(
+        [
+            f"Run {run_id} waits for a person:",
+            *waits,
+            f"Look at it with GET /v1/runs/{run_id} and answer with POST /v1/runs/{run_id}/approve, "
+            f"or with `planloom approve {run_id}`.",
+        ]
+    )

@@ -1,0 +1,41 @@
+"""The programs of docs/protocols.md run as they stand, against a real server."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from service_support import on_port
+
+from planloom import Engine
+from planloom.service.app import make_app
+from planloom.service.caller import anyone
+
+PAGE = (Path(__file__).parents[2] / "docs" / "protocols.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+async def url(tmp_path: Path) -> AsyncIterator[str]:
+    (tmp_path / "flows").mkdir()
+    for name, text in re.findall(r"^```yaml\n# ([\w./]+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
+        (tmp_path / name).write_text(text)
+    app = make_app(Engine(journal=tmp_path / "runs.db"), [tmp_path / "flows"], auth=anyone())
+    async with on_port(app) as found:
+        yield found
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: re.findall(r"# (.*)", program)[-1][:30])
+async def test_a_program_of_the_page_prints_what_the_page_says(program: str, url: str, tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(program.replace("http://localhost:8000", url))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", str(file), cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    said, wrong = await process.communicate()
+    assert process.returncode == 0, wrong.decode()
+    for expected in re.findall(r"^ *print\(.*\)  # (.*)$", program, re.MULTILINE):
+        if not expected.startswith("the run's id"):
+            assert expected in said.decode()
