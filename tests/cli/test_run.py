@@ -124,12 +124,6 @@ def test_a_resumed_run_prints_only_what_is_new(cli, folder: Path) -> None:
 def test_a_run_that_could_only_fail_again_is_not_offered_for_resume(cli, folder: Path) -> None:
     assert cli("run", "held.yaml", "--plain").code == 3
     assert "planloom resume" not in cli("resume", "last", "--reject", "ask", "--plain").out
-    spent = (folder / "greet.yaml").read_text() + "budget: {calls: 1}\n"
-    (folder / "spent.yaml").write_text(spent)
-    ran = cli("run", "spent.yaml", "--plain")
-    assert ran.code == 1
-    assert "planloom resume" not in ran.out
-    assert "the budget is spent: raise the cap in the workflow, then run it anew" in ran.out
 
 
 def test_a_spent_budget_is_raised_by_the_command_that_the_hint_names(cli, folder: Path) -> None:

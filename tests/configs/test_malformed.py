@@ -174,7 +174,7 @@ CASES = [
     ),
     Case("no kind of check", "- expr: len(output) > 3", "- @{message: x}", "nodes.two.checks[0]", "found none"),
     Case("node without work", "  two:\n    goal: Write", "  @two:\n    goal: ''", "nodes.two", "expected a goal"),
-    Case("tool and code", "goal: Write", "tool: db.query\n    code: '1'", "nodes.two", "found both"),
+    Case("tool and code", "goal: Write", "tool: db.query\n    code: '1'", "nodes.two", "found tool and code"),
     Case("quorum over samples", "{retry: 1}", "{vote: @{samples: 2, quorum: 3}}", "route.vote", "at most 2"),
     Case(
         "agree quorum",
