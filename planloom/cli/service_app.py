@@ -48,7 +48,10 @@ def serve(
     jwt_audience: Annotated[str | None, typer.Option(metavar="AUD", help="That are meant for this audience.")] = None,
     jwks_url: Annotated[str | None, typer.Option(metavar="URL", help="And signed by a key found there.")] = None,
 ) -> None:
-    """Serve workflows over HTTP: runs, their events, approvals, artifacts. Without keys, for this machine alone."""
+    """Serve workflows over HTTP, and pages to look at runs, start and approve them at http://127.0.0.1:8000/.
+
+    Without keys, for this machine alone.
+    """
     from planloom.cli import given as read
 
     try:

@@ -51,6 +51,7 @@ def serve(wishes: Wishes) -> None:
         port = listening.getsockname()[1]
         where = f"[{wishes.host}]" if ":" in wishes.host else wishes.host
         typer.echo(f"serving on http://{where}:{port}/v1, described at /openapi.json; stop with Ctrl-C")
+        typer.echo(f"look at runs and start them at http://{where}:{port}/")
         if auth is this_machine:
             typer.echo("no keys are configured: only requests from this machine are answered (planloom keys create)")
         config = uvicorn.Config(

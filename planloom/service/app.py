@@ -6,12 +6,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 
 from planloom.configs.load import Workflow
 from planloom.engine import Engine
 from planloom.service.caller import Authenticate
 from planloom.service.limits import Limits
+from planloom.service.pages import ui
 from planloom.service.problems import install
 from planloom.service.routes import router
 from planloom.service.runtime import Runtime, lifespan
@@ -41,6 +42,11 @@ def make_app(
     )
     app.include_router(router(engine, workflows, auth=auth, limits=limits))
     install(app)
+    app.mount("/ui", ui())
+
+    @app.get("/", include_in_schema=False)
+    async def first_page() -> RedirectResponse:
+        return RedirectResponse("ui/")
 
     @app.get("/healthz", include_in_schema=False)
     async def health(request: Request) -> JSONResponse:

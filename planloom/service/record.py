@@ -7,8 +7,9 @@ from pydantic import TypeAdapter
 from planloom.core import events as ev
 from planloom.core.errors import PlanloomError
 from planloom.core.json import Json, JsonObject
-from planloom.core.plan import Finding, Node
+from planloom.core.plan import Finding, Node, NodeId
 from planloom.core.view import RunView
+from planloom.graphs.critical_path import timing
 from planloom.graphs.lint import dependencies
 from planloom.state.journal import RunSummary
 
@@ -30,9 +31,24 @@ def record_of(history: Sequence[ev.AnyEvent], *, live: bool) -> JsonObject:
         "inputs": view.inputs,
         "replans": view.replans,
         "graph": [node_json(node) for node in nodes.values()],
+        "critical_path": [*_critical_path(view)],
         "plans": [_plan(event) for event in history if isinstance(event, ev.PlanReady)],
         "last_event_id": len(history),
     }
+
+
+def _critical_path(view: RunView) -> Sequence[NodeId]:
+    """Return the chain of nodes that a run's length consists of, up to what is done by now."""
+    if view.plan is None:
+        return ()
+    deps = {node_id: dependencies(node) for node_id, node in view.plan.nodes.items()}
+    took: dict[NodeId, float] = {}
+    for node_id in deps:
+        node = view.nodes[node_id]
+        if node.started_at and node.ended_at:
+            took[node_id] = max(0.0, node.ended_at - node.started_at)
+    path = timing(deps, took).path
+    return [node_id for node_id in path if node_id in took]
 
 
 def _plan(event: ev.PlanReady) -> JsonObject:

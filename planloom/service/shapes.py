@@ -92,6 +92,9 @@ class RunRecord(Shape):
     error: str
     nodes: dict[str, NodeRecord] = Field(description="State, attempts with evidence, cost and output of each node.")
     graph: list[GraphNode] = Field(description="The plan in force, or what there is of one that is being written.")
+    critical_path: list[str] = Field(
+        description="The chain of nodes that the run's length consists of, as far as they are done."
+    )
     plans: list[PlanVersion] = Field(description="All versions, oldest first.")
     decisions: list[DecisionRecord] = Field(description="What the router decided.")
     pending: list[PendingApproval] = Field(description="What waits for a human; `bound_to` goes into the answer.")

@@ -1,0 +1,128 @@
+/** The top of a run's page: how it stands, what it cost, what came out, and what can be done to it. */
+
+import { badge } from "./badge.js";
+import { element } from "./element.js";
+import { shown } from "./value.js";
+import { count, duration, moment, usd } from "./words.js";
+
+/** @typedef {import("./shapes.js").RunRecord} RunRecord */
+
+export class RunHead {
+  #values = "";
+  /** @type {RunRecord | null} */
+  #record = null;
+
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {string} path of the run
+   * @param {() => void} onDone
+   */
+  constructor(api, path, onDone) {
+    this.api = api;
+    this.path = path;
+    this.onDone = onDone;
+    this.name = element("h1");
+    this.state = element("span", { role: "status", "aria-live": "polite" });
+    this.line = element("span", { class: "hint" });
+    this.facts = element("dl", { class: "facts" });
+    this.deeds = element("div", { class: "deeds" });
+    this.problem = element("p", { class: "problem", role: "alert", hidden: true });
+    this.values = element("div", { class: "values" });
+    const title = element("div", { class: "title" }, this.name, this.state, this.line, this.deeds);
+    this.root = element("section", { class: "head" }, title, this.facts, this.problem, this.values);
+    this.timer = window.setInterval(() => this.#tick(), 1000);
+  }
+
+  /** @param {RunRecord} record */
+  update(record) {
+    this.#record = record;
+    this.name.textContent = record.name;
+    if (this.state.textContent !== record.status) this.state.replaceChildren(badge(record.status));
+    this.problem.hidden = true;
+    this.#showDeeds(record);
+    this.#tick();
+    this.#showValues(record);
+  }
+
+  /** @param {boolean} connected */
+  connected(connected) {
+    this.line.textContent = connected ? "" : "The connection dropped; it is taken up again.";
+  }
+
+  /** @param {unknown} error */
+  told(error) {
+    this.problem.textContent = error instanceof Error ? error.message : String(error);
+    this.problem.hidden = false;
+  }
+
+  stop() {
+    clearInterval(this.timer);
+  }
+
+  #tick() {
+    const record = this.#record;
+    if (!record) return;
+    const took = (record.ended_at ?? Date.now() / 1000) - record.started_at;
+    const { input_tokens: read, output_tokens: written, calls } = record.usage;
+    const facts = {
+      Run: record.run_id,
+      Started: moment(record.started_at),
+      Took: duration(Math.max(0, took)),
+      Cost: usd(record.cost_usd) + (record.rehearsal ? " (rehearsal: a script answered)" : ""),
+      Models: `${count(calls)} calls, ${count(read)} + ${count(written)} tokens`,
+      Plan: `version ${record.plan_version}${record.replans ? `, ${record.replans} replans` : ""}`,
+    };
+    const shownFacts = Object.entries(facts).map(([name, value]) =>
+      element("div", {}, element("dt", {}, name), element("dd", {}, value)),
+    );
+    this.facts.replaceChildren(...shownFacts);
+  }
+
+  /** @param {RunRecord} record */
+  #showDeeds(record) {
+    const can = {
+      cancel: ["running", "waiting"].includes(record.status),
+      resume: ["cancelled", "failed", "partial", "interrupted"].includes(record.status) && !record.live,
+    };
+    if (this.deeds.dataset.can === JSON.stringify(can)) return;
+    this.deeds.dataset.can = JSON.stringify(can);
+    const deed = (/** @type {string} */ label, /** @type {string} */ name) =>
+      element("button", { type: "button", onclick: () => this.#do(name) }, label);
+    this.deeds.replaceChildren(
+      ...(can.cancel ? [deed("Cancel", "cancel")] : []),
+      ...(can.resume ? [deed("Resume", "resume")] : []),
+    );
+  }
+
+  /** @param {string} name */
+  async #do(name) {
+    try {
+      await this.api.post(`${this.path}/${name}`);
+      this.onDone();
+    } catch (error) {
+      this.told(error);
+    }
+  }
+
+  /** @param {RunRecord} record */
+  #showValues(record) {
+    const values = JSON.stringify([record.status, record.output, record.error, record.inputs, record.findings]);
+    if (values === this.#values) return;
+    this.#values = values;
+    const over = record.output !== null && record.output !== undefined;
+    const inputs = Object.keys(record.inputs).length > 0;
+    const parts = [
+      record.error !== "" && element("div", { class: "problem", role: "alert" }, record.error),
+      over && element("div", { class: "result" }, element("h2", {}, "Result"), shown(record.output, "Result")),
+      inputs && element("details", {}, element("summary", {}, "Inputs"), shown(record.inputs, "Inputs")),
+      record.findings.length > 0 &&
+        element(
+          "details",
+          {},
+          element("summary", {}, `Warnings of the plan (${record.findings.length})`),
+          element("ul", {}, ...record.findings.map((found) => element("li", {}, `${found.node_id ?? ""} ${found.message}`))),
+        ),
+    ];
+    this.values.replaceChildren(...parts.filter((part) => part !== false));
+  }
+}

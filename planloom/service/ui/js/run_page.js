@@ -1,0 +1,147 @@
+/** One run, live: how it stands, what waits, its graph, and everything behind it. */
+
+import { Approvals } from "./approvals.js";
+import { showCosts } from "./costs.js";
+import { showDecisions } from "./decisions.js";
+import { element } from "./element.js";
+import { Graph } from "./graph.js";
+import { NodePanel } from "./node_panel.js";
+import { showNodes } from "./nodes_table.js";
+import { Refresher } from "./refresher.js";
+import { RunHead } from "./run_head.js";
+import { Stream } from "./stream.js";
+import { Story, stateAfter } from "./story.js";
+import { Tabs } from "./tabs.js";
+import { showTimeline } from "./timeline.js";
+import { showVersions } from "./versions.js";
+
+/** @typedef {import("./shapes.js").RunRecord} RunRecord */
+
+const REFRESH_MS = 700;
+
+export class RunPage {
+  #story = new Story();
+  /** @type {RunRecord | null} */
+  #record = null;
+  #closed = false;
+
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {HTMLElement} root
+   * @param {string} runId
+   * @param {string} nodeId node that is looked at; empty for none
+   * @param {(error: unknown) => void} onFailed
+   */
+  constructor(api, root, runId, nodeId, onFailed) {
+    this.title = `Run ${runId}`;
+    this.api = api;
+    this.root = root;
+    this.runId = runId;
+    this.nodeId = nodeId;
+    this.onFailed = onFailed;
+    this.path = `/runs/${encodeURIComponent(runId)}`;
+    this.refresher = new Refresher(() => this.#refresh(), REFRESH_MS);
+    this.stream = new Stream(api, runId, (news) => this.#take(news), (connected) => this.head.connected(connected));
+    this.head = new RunHead(api, this.path, () => this.refresher.ask());
+    this.approvals = new Approvals(api, this.path, () => this.refresher.ask());
+    this.graph = new Graph((id) => this.#choose(id));
+    this.panel = new NodePanel(() => this.#choose(""));
+    this.tabs = new Tabs(this.#panels());
+  }
+
+  async open() {
+    this.root.replaceChildren(this.head.root, this.approvals.root, this.tabs.root, this.panel.root);
+    await this.#load();
+    this.stream
+      .follow()
+      .catch((error) => this.#closed || this.onFailed(error))
+      .finally(() => this.#closed || this.refresher.ask());
+  }
+
+  close() {
+    this.#closed = true;
+    this.stream.stop();
+    this.refresher.stop();
+    this.head.stop();
+    this.graph.stop();
+  }
+
+  /**
+   * @param {string[]} parts of an address
+   * @returns {boolean} whether it is of this run
+   */
+  goTo([kind, runId, nodeId]) {
+    if (kind !== "runs" || runId !== this.runId) return false;
+    this.nodeId = nodeId ?? "";
+    this.graph.choose(this.nodeId);
+    this.#showNode();
+    if (this.nodeId) this.panel.focus();
+    return true;
+  }
+
+  #panels() {
+    const panel = (
+      /** @type {string} */ name,
+      /** @type {(root: HTMLElement, record: RunRecord, story: Story) => void} */ show,
+    ) => {
+      const root = element("div", { class: "panel" });
+      return { name, root, update: () => this.#record && show(root, this.#record, this.#story) };
+    };
+    const graph = panel("Graph", (_, record) => this.graph.update(record.graph, record.nodes, record.critical_path));
+    graph.root.append(this.graph.root);
+    const choose = (/** @type {string} */ id) => this.#choose(id);
+    return [
+      graph,
+      panel("Nodes", (root, record) => showNodes(root, record, choose)),
+      panel("Timeline", (root, record, story) => showTimeline(root, record, story, choose)),
+      panel("Plan", (root, record, story) => showVersions(root, story)),
+      panel("Decisions", (root, record, story) => showDecisions(root, record, story)),
+      panel("Cost", (root, record, story) => showCosts(root, record, story)),
+    ];
+  }
+
+  /** @param {import("./stream.js").Numbered[]} news */
+  #take(news) {
+    for (const { id, event } of news) {
+      this.#story.take(event);
+      const state = stateAfter(event);
+      if (state && id > (this.#record?.last_event_id ?? 0)) this.graph.light(event.node_id, state);
+    }
+    const last = news[news.length - 1].id;
+    if (last > (this.#record?.last_event_id ?? 0)) void this.refresher.ask();
+    else if (last === this.#record?.last_event_id) this.#show();
+  }
+
+  async #refresh() {
+    try {
+      await this.#load();
+    } catch (error) {
+      if (!this.#closed) this.head.told(error);
+    }
+  }
+
+  async #load() {
+    const record = await this.api.get(this.path);
+    if (this.#closed) return;
+    this.#record = record;
+    this.#show();
+  }
+
+  #show() {
+    if (!this.#record) return;
+    this.head.update(this.#record);
+    this.approvals.update(this.#record, this.#story);
+    this.tabs.update();
+    this.graph.choose(this.nodeId);
+    this.#showNode();
+  }
+
+  #showNode() {
+    if (this.#record) this.panel.update(this.nodeId, this.#record, this.#story);
+  }
+
+  /** @param {string} nodeId */
+  #choose(nodeId) {
+    location.hash = `#/runs/${encodeURIComponent(this.runId)}${nodeId ? `/${encodeURIComponent(nodeId)}` : ""}`;
+  }
+}

@@ -1,0 +1,96 @@
+/** What the events of a run tell beyond its record: nodes in full, plan versions, tool calls, cost by rung. */
+
+/** @typedef {import("./shapes.js").RunEvent} RunEvent */
+/** @typedef {import("./shapes.js").PlannedNode} PlannedNode */
+/** @typedef {{ version: number, purpose: string, at: number, nodes: Record<string, PlannedNode> , output: unknown,
+ *   warnings: any[] }} PlanVersion */
+/** @typedef {{ rung: string, calls: number, failed: number, input: number, output: number, usd: number,
+ *   seconds: number }} RungCost */
+
+/** @type {Record<string, import("./shapes.js").NodeState>} */
+const STATES = {
+  AttemptStarted: "running",
+  NodeExpanded: "running",
+  NodeCommitted: "done",
+  NodeFailed: "failed",
+  NodeSkipped: "skipped",
+  NodeHeld: "held",
+};
+
+export class Story {
+  constructor() {
+    /** @type {PlanVersion[]} */
+    this.versions = [];
+    /** @type {Map<string, PlannedNode>} */
+    this.nodes = new Map();
+    /** @type {Map<string, RunEvent[]>} tool calls by node */
+    this.tools = new Map();
+    /** @type {Map<string, RungCost>} */
+    this.rungs = new Map();
+    /** @type {RunEvent[]} what the planner was asked and what came of it */
+    this.planning = [];
+    /** @type {RunEvent[]} */
+    this.approvals = [];
+    /** @type {Map<string, number>} elements of map nodes */
+    this.elements = new Map();
+  }
+
+  /** @param {RunEvent} event */
+  take(event) {
+    switch (event.type) {
+      case "NodePlanned":
+        this.nodes.set(event.node.id, event.node);
+        break;
+      case "PlanReady":
+        this.#takePlan(event);
+        break;
+      case "ToolCalled":
+        this.tools.set(event.node_id, [...(this.tools.get(event.node_id) ?? []), event]);
+        break;
+      case "CallEnded":
+        this.#takeCall(event);
+        break;
+      case "NodeExpanded":
+        this.elements.set(event.node_id, event.elements);
+        break;
+      case "ApprovalGiven":
+        this.approvals.push(event);
+        break;
+      case "PlanRequested":
+      case "PlanRejected":
+      case "ReplanFailed":
+      case "BudgetReached":
+        this.planning.push(event);
+        break;
+    }
+  }
+
+  /** @param {RunEvent} event */
+  #takePlan(event) {
+    const { version, nodes, output } = event.plan;
+    this.versions.push({ version, purpose: event.purpose, at: event.at, nodes, output, warnings: event.warnings });
+    for (const node of Object.values(nodes)) this.nodes.set(node.id, node);
+    this.planning.push(event);
+  }
+
+  /** @param {RunEvent} event */
+  #takeCall(event) {
+    const rung = event.rung || event.model;
+    const sum = this.rungs.get(rung) ?? { rung, calls: 0, failed: 0, input: 0, output: 0, usd: 0, seconds: 0 };
+    sum.calls += 1;
+    sum.failed += event.error ? 1 : 0;
+    sum.input += event.usage.input_tokens;
+    sum.output += event.usage.output_tokens;
+    sum.usd += event.cost_usd;
+    sum.seconds += event.seconds;
+    this.rungs.set(rung, sum);
+  }
+}
+
+/**
+ * @param {RunEvent} event
+ * @returns {import("./shapes.js").NodeState | null} the state that an event puts its node in
+ */
+export function stateAfter(event) {
+  return STATES[event.type] ?? null;
+}

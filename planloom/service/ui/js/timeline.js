@@ -1,0 +1,90 @@
+/** The run over time: a row for each node, a bar for each attempt. */
+
+import { Axis } from "./axis.js";
+import { element } from "./element.js";
+import { duration, usd } from "./words.js";
+
+/** @typedef {import("./shapes.js").RunRecord} RunRecord */
+/** @typedef {{ from: number, to: number, kind: string, told: string }} Bar */
+/** @typedef {{ name: string, bars: Bar[] }} Lane */
+
+/**
+ * @param {HTMLElement} root
+ * @param {RunRecord} record
+ * @param {import("./story.js").Story} story
+ * @param {(nodeId: string) => void} onChoose
+ */
+export function showTimeline(root, record, story, onChoose) {
+  const now = record.ended_at ?? Date.now() / 1000;
+  const lanes = [...planner(story, now), ...nodes(record, now)];
+  const axis = new Axis(record.started_at, lanes.flatMap((lane) => lane.bars.map(({ from, to }) => [from, to])));
+  const rows = lanes.map(({ name, bars }) => {
+    const label = name
+      ? element("button", { type: "button", class: "link", onclick: () => onChoose(name) }, name)
+      : element("span", {}, "planner");
+    return element("div", { class: "lane" }, label, element("div", { class: "track" }, ...bars.map((bar) => drawnBar(bar, axis))));
+  });
+  const cuts = axis.cuts ? ` Pauses are cut down (${axis.cuts}).` : "";
+  root.replaceChildren(
+    element("p", { class: "hint" }, `${duration(axis.length)} of work from left to right.${cuts}`),
+    element("div", { class: "timeline" }, ...rows),
+  );
+}
+
+/**
+ * @param {Bar} bar
+ * @param {Axis} axis
+ */
+function drawnBar({ from, to, kind, told }, axis) {
+  const made = element("div", { class: `span ${kind}`, title: told, role: "img", "aria-label": told });
+  made.style.left = `${axis.percent(from)}%`;
+  made.style.width = `max(3px, ${axis.percent(to) - axis.percent(from)}%)`;
+  return made;
+}
+
+/**
+ * @param {RunRecord} record
+ * @param {number} now
+ * @returns {Lane[]}
+ */
+function nodes(record, now) {
+  const begun = Object.values(record.nodes).filter((node) => node.attempts.length > 0);
+  begun.sort((a, b) => (a.started_at ?? 0) - (b.started_at ?? 0));
+  return begun.map((node) => ({
+    name: node.id,
+    bars: node.attempts.map((attempt) => {
+      const to = attempt.ended_at ?? now;
+      const kind = attempt.ended_at === null ? "running" : attempt.ok ? "done" : "failed";
+      const facts = [
+        `${node.id}, attempt ${attempt.attempt}`,
+        attempt.rung,
+        kind,
+        duration(to - attempt.started_at),
+        attempt.cost_usd ? usd(attempt.cost_usd) : "",
+      ];
+      return { from: attempt.started_at, to, kind, told: facts.filter(Boolean).join(", ") };
+    }),
+  }));
+}
+
+/**
+ * @param {import("./story.js").Story} story
+ * @param {number} now
+ * @returns {Lane[]}
+ */
+function planner(story, now) {
+  /** @type {Bar[]} */
+  const bars = [];
+  /** @type {import("./shapes.js").RunEvent | null} */
+  let asked = null;
+  for (const event of story.planning) {
+    if (event.type === "PlanRequested") asked = event;
+    else if (asked && event.type !== "BudgetReached") {
+      const kind = event.type === "PlanReady" ? "done" : "failed";
+      bars.push({ from: asked.at, to: event.at, kind, told: `planner, ${asked.purpose}, ${duration(event.at - asked.at)}` });
+      asked = null;
+    }
+  }
+  if (asked) bars.push({ from: asked.at, to: now, kind: "running", told: `planner, ${asked.purpose}, under way` });
+  return bars.length ? [{ name: "", bars }] : [];
+}

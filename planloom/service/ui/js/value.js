@@ -1,0 +1,21 @@
+/** A value of a run as text: as it is when it is text, else as JSON. */
+
+import { element } from "./element.js";
+
+const MOST = 20_000;
+
+/**
+ * @param {unknown} value
+ * @param {string} [label] what it is, for those who hear the page
+ */
+export function shown(value, label = "value") {
+  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  const body = element("pre", { class: "value", tabindex: 0, role: "region", "aria-label": label }, text.slice(0, MOST));
+  if (text.length <= MOST) return body;
+  const more = element("button", { type: "button" }, `Show all ${text.length.toLocaleString()} characters`);
+  more.addEventListener("click", () => {
+    body.textContent = text;
+    more.remove();
+  });
+  return element("div", {}, body, more);
+}
