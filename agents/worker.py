@@ -8,6 +8,7 @@ from itertools import islice
 from planloom.agents.dialogue import Dialogue, Tools
 from planloom.agents.prompting import block, found_wrong, prompt, section
 from planloom.configs.json_schema import misfits
+from planloom.core.check import Method
 from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Done, Evidence, Failed, FailureKind, Outcome
 from planloom.models.base import ChatModel, Message, Request
@@ -16,6 +17,13 @@ from planloom.models.text import extract_json
 _CANNOT_CODES = ("missing_input", "missing_tool", "contradiction", "other")
 _CANNOT_LINE = re.compile(r"CANNOT\b[ (]*(\w+)?[) ]*:?")
 _QUESTION = "question"
+PROGRAM: JsonObject = {
+    "type": "object",
+    "properties": {"program": {"type": "string", "minLength": 1}},
+    "required": ["program"],
+    "additionalProperties": False,
+}
+"""Schema of a result that is given as the program that works it out."""
 
 
 def _cannot_schema(codes: Sequence[str]) -> JsonObject:
@@ -51,6 +59,8 @@ class Task:
     """Whether a person is there to answer a question."""
     remembered: str = ""
     """What earlier runs remembered, as a section of the prompt."""
+    method: Method | None = None
+    """How it is to come to the result; a `program` is given as its result's source."""
     notes: tuple[tuple[str, str], ...] = ()
     """What people said to this work: why it waited, and the answer."""
 
@@ -68,7 +78,8 @@ async def work(task: Task, model: ChatModel, tools: Tools, *, repairs: int) -> O
         ModelError: The model gave no usable reply.
         BudgetExceeded: The next call does not fit the budget.
     """
-    dialogue = Dialogue(_opening(task), tools, lambda text: read_result(text, task.schema), repairs=repairs)
+    schema = _form(task)
+    dialogue = Dialogue(_opening(task, schema), tools, lambda text: read_result(text, schema), repairs=repairs)
     for _ in range(task.max_calls):
         outcome = await dialogue.step(model)
         if outcome is not None:
@@ -76,13 +87,18 @@ async def work(task: Task, model: ChatModel, tools: Tools, *, repairs: int) -> O
     return Failed(kind=FailureKind.CHECK, message=f"no result after {task.max_calls} model calls")
 
 
-def _opening(task: Task) -> Request:
+def _form(task: Task) -> JsonObject | None:
+    """Return the schema of what is asked for: the result's, or a program's."""
+    return PROGRAM if task.method == "program" else task.schema
+
+
+def _opening(task: Task, schema: JsonObject | None) -> Request:
     return Request(
-        messages=(Message(role="system", text=prompt("worker")), Message(role="user", text=_brief(task))),
+        messages=(Message(role="system", text=prompt("worker")), Message(role="user", text=_brief(task, schema))),
         role="worker",
         node_id=task.node_id,
         attempt=task.attempt,
-        schema=envelope(task.schema, may_ask=task.may_ask) if task.schema is not None else None,
+        schema=envelope(schema, may_ask=task.may_ask) if schema is not None else None,
     )
 
 
@@ -90,15 +106,15 @@ def _codes(*, may_ask: bool) -> tuple[str, ...]:
     return (*_CANNOT_CODES, _QUESTION) if may_ask else _CANNOT_CODES
 
 
-def _brief(task: Task) -> str:
+def _brief(task: Task, schema: JsonObject | None) -> str:
     codes = ", ".join(_codes(may_ask=task.may_ask))
     form = (
         "Reply with one JSON object "
         '`{"result": RESULT, "cannot": null}`, where RESULT fits this JSON Schema:\n'
-        f"{block(task.schema)}\n"
+        f"{block(schema)}\n"
         'If it cannot be done: `{"result": null, "cannot": {"code": CODE, "reason": "..."}}` with CODE one of '
         f"{codes}."
-        if task.schema is not None
+        if schema is not None
         else "Reply with the result as plain text. If it cannot be done, reply with one line "
         f"`CANNOT CODE: reason` with CODE one of {codes}."
     )
@@ -109,11 +125,22 @@ def _brief(task: Task) -> str:
     return (
         section("Goal", task.goal)
         + section("Inputs", inputs)
+        + section("Method", _method(task))
         + section("Form of the result", form)
         + task.remembered
         + section("Earlier attempt", found_wrong(task.evidence, task.rejected))
         + section("Said by a person", said)
     ).strip()
+
+
+def _method(task: Task) -> str:
+    if task.method is None:
+        return ""
+    text = prompt(f"method_{task.method}")
+    if task.method != "program":
+        return text
+    wanted = "is text" if task.schema is None else f"fits this JSON Schema:\n{block(task.schema)}"
+    return f"{text}\nThat value {wanted}"
 
 
 def envelope(schema: JsonObject, *, may_ask: bool = False) -> JsonObject:

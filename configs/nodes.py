@@ -6,24 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
+from planloom.configs.agree import AgreeSpec, OutputPath, agree_json
+from planloom.configs.agree import VoiceSpec as VoiceSpec
 from planloom.configs.panel import MemberSpec as MemberSpec
 from planloom.configs.panel import ModeratorSpec as ModeratorSpec
 from planloom.configs.panel import PanelSpec, panel_json
 from planloom.configs.part import Part
 from planloom.configs.units import Seconds, Words
-from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
+from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Grant, Kind, Node, NodeId, ToolName
 from planloom.quality.catalogue import TextName
 
 ID_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
-OutputPath = Annotated[
-    str,
-    StringConstraints(pattern=r"^output(\.[A-Za-z_]\w*|\[\d+\])*$"),
-    Words("a path such as output, output.title or output.rows[0]", "path"),
-]
-"""Where in a node's output: `output`, `output.title`, `output.rows[0]`."""
-
 FunctionRef = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"),
@@ -37,23 +32,6 @@ Variable = Annotated[
     Words("a name (a letter or _, then letters, digits or _; at most 64)", "variable"),
 ]
 """A name that expressions and code can read."""
-
-
-class AgreeSpec(Part):
-    """Independent samples that must agree."""
-
-    samples: int = Field(default=3, ge=2, le=15)
-    """Samples at most."""
-    quorum: int = Field(default=2, ge=2, le=15)
-    """Equal samples that settle it."""
-    path: OutputPath = "output"
-    """What is compared, as a JSON value: `output`, `output.answer`."""
-
-    @model_validator(mode="after")
-    def _quorum_fits(self) -> "AgreeSpec":
-        if self.quorum > self.samples:
-            raise ValueError(f"expected a quorum of at most {self.samples} (samples), found {self.quorum}")
-        return self
 
 
 class CheckSpec(Part):
@@ -207,7 +185,7 @@ class NodeSpec(Part):
             tools=tuple(_grant(grant) for grant in self.tools),
             output=self.output,
             checks=tuple(check for spec in self.checks if (check := spec.to_check())),
-            agree=Agree(samples=agree.samples, quorum=agree.quorum, path=agree.path) if agree else None,
+            agree=agree.to_agree(self.effort) if agree else None,
             effort=self.effort,
             effect=self.effect,
             tool=ToolName(self.tool) if self.tool is not None else None,
@@ -253,7 +231,7 @@ def node_json(node: Node) -> JsonObject:
         "map": node.map,
         "tools": [_grant_json(grant) for grant in node.tools],
         "output": dict(node.output) if node.output is not None else None,
-        "checks": [*(_check_json(check) for check in node.checks), *_agree_json(node)],
+        "checks": [*(_check_json(check) for check in node.checks), *([agree_json(node.agree)] if node.agree else [])],
         "effort": node.effort if node.effort != "medium" else None,
         "effect": node.effect if node.effect != "pure" else None,
         "model": node.model,
@@ -280,10 +258,3 @@ def _grant_json(grant: Grant) -> Json:
 def _check_json(check: Check) -> Json:
     fields: JsonObject = {key: value for key, value in asdict(check).items() if value not in (None, "", {})}
     return {"regex" if key == "pattern" else key: value for key, value in fields.items()}
-
-
-def _agree_json(node: Node) -> list[Json]:
-    agree = node.agree
-    if agree is None:
-        return []
-    return [{"agree": {"samples": agree.samples, "quorum": agree.quorum, "path": agree.path}}]

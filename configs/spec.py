@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
+from planloom.configs.agree import AgreeSpec
 from planloom.configs.lane import LaneSpec
 from planloom.configs.memory import MemorySpec
 from planloom.configs.nodes import ID_PATTERN, FunctionRef, NodeSpec
@@ -244,21 +245,6 @@ class PlannerSpec(Spec):
     """A run with the same inputs, but for those that a promoted plan reads, takes that plan and asks no planner."""
 
 
-class VoteSpec(Spec):
-    """Samples of one node, compared as JSON values."""
-
-    samples: int = Field(default=3, ge=2, le=15)
-    """Samples at most."""
-    quorum: int = Field(default=2, ge=2, le=15)
-    """Equal samples that settle it."""
-
-    @model_validator(mode="after")
-    def _quorum_fits(self) -> "VoteSpec":
-        if self.quorum > self.samples:
-            raise ValueError(f"expected a quorum of at most {self.samples} (samples), found {self.quorum}")
-        return self
-
-
 class RouteSpec(Spec):
     """What follows a failed attempt, in this order: retry, vote, promote, replan, then."""
 
@@ -266,7 +252,7 @@ class RouteSpec(Spec):
     """Rounds in which a reply that breaks its schema goes back in the same dialogue."""
     retry: int = Field(default=1, ge=0, le=5)
     """Attempts on the same rung after a failed check, each with the evidence."""
-    vote: VoteSpec | None = None
+    vote: AgreeSpec | None = None
     """Samples on the same rung before promoting."""
     promote: bool = True
     """Go one rung up the ladder."""

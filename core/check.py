@@ -1,7 +1,7 @@
 """Acceptance checks: what must hold before a node's output counts."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from planloom.core.json import Json
 
@@ -65,6 +65,23 @@ class JudgeCheck:
     """Name of the rung that judges; `None` takes the last rung of the ladder."""
 
 
+Method: TypeAlias = Literal["parts", "backwards", "doubt", "program"]
+"""Another way to come to a result; `program` is code whose result is taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """How one sample is asked for."""
+
+    method: Method | None = None
+    model: str | None = None
+    """Rung that is asked; `None` takes the attempt's."""
+
+    def __str__(self) -> str:
+        where = f"on {self.model}" if self.model else ""
+        return f"{self.method or ''} {where}".strip() or "plain"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agree:
     """Independent samples must agree on the canonical JSON value at `path` of the output."""
@@ -74,6 +91,21 @@ class Agree:
     quorum: int
     """Equal samples that settle it."""
     path: str = "output"
+    compare: Literal["value", "answer"] = "value"
+    """Compare JSON values, or what they come to as answers: `$1,200.00` in a sentence equals 1200."""
+    confidence: float = 0.0
+    """Chance that the leader stays ahead, below which more samples are drawn; 0 stops at the quorum."""
+    vary: tuple[Voice, ...] = ()
+    """How the second sample and further ones are asked for, in turn with a plain one."""
+
+    def voice(self, sample: int) -> Voice:
+        """Return how a sample is asked for; the first, 0, is a plain one."""
+        return (Voice(), *self.vary)[sample % (len(self.vary) + 1)]
+
+    def on_one_rung(self) -> "Agree":
+        """Return the same without other models: what a rung is asked that the first one was promoted to."""
+        vary = tuple(voice for voice in self.vary if voice.model is None)
+        return replace(self, vary=vary)
 
 
 Check: TypeAlias = ExprCheck | RegexCheck | TextCheck | FunctionCheck | CodeCheck | JudgeCheck

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from planloom.core.check import Agree
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
@@ -13,10 +15,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """Several samples on the same rung; `quorum` of at most `samples` must agree."""
+    """Several samples on the same rung must agree."""
 
-    samples: int
-    quorum: int
+    agree: Agree
     reason: str
 
 

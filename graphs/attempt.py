@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from planloom.agents.panel import Brief
 from planloom.agents.verifier import Claim, Verifier
 from planloom.agents.worker import Task, schema_evidence, work
-from planloom.core.check import Agree
+from planloom.core.check import Agree, Voice
 from planloom.core.errors import BudgetExceeded, CheckError, ModelError, ToolError
-from planloom.core.json import Json, clean
+from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Done, Failed, FailureKind, Outcome
 from planloom.core.plan import Finding, Grant, Node, NodeId
 from planloom.core.refs import as_text
@@ -66,8 +66,9 @@ class Attempts:
         try:
             async with deadline:
                 if agree is None:
-                    return self._weighed(job, attempt, rung, await self._checked(job, attempt, rung, last))
-                return await sample_until_agreed(agree, lambda: self._checked(job, attempt, rung, last))
+                    plain = await self._checked(job, attempt, rung, last, Voice())
+                    return self._weighed(job, attempt, rung, plain)
+                return await self._vote(job, attempt, rung, agree, last)
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -87,8 +88,15 @@ class Attempts:
         kind, names = job.node.id.partition("[")[0], (rung, model, model.partition(":")[2])
         return doubted(run.policy, reading, outcome, kind=kind, models=names) or outcome
 
-    async def _checked(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
-        outcome = await self._made(job, attempt, rung, last)
+    async def _vote(self, job: Job, attempt: int, rung: str, agree: Agree, last: Failed | None) -> Outcome:
+        async def draw(number: int) -> Outcome:
+            voice = agree.voice(number)
+            return await self._checked(job, attempt, voice.model or rung, last, voice)
+
+        return await sample_until_agreed(agree, draw)
+
+    async def _checked(self, job: Job, attempt: int, rung: str, last: Failed | None, voice: Voice) -> Outcome:
+        outcome = await self._made(job, attempt, rung, last, voice)
         shown = self._run.log.secrets
         evidence = shown.hide(outcome.evidence)  # a check may repeat what its own function read
         if isinstance(outcome, Done):
@@ -96,9 +104,9 @@ class Attempts:
         message, trace = shown.hide(outcome.message), shown.hide(outcome.trace)
         return replace(outcome, evidence=evidence, message=message, trace=trace)
 
-    async def _made(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
+    async def _made(self, job: Job, attempt: int, rung: str, last: Failed | None, voice: Voice) -> Outcome:
         try:
-            outcome = await self._produce(job, attempt, rung, last)
+            outcome = await self._produce(job, attempt, rung, last, voice)
             return await self._verify(job, attempt, outcome) if isinstance(outcome, Done) else outcome
         except ModelError as exc:
             return Failed(kind=exc.kind, message=exc.message)
@@ -111,18 +119,20 @@ class Attempts:
         except BudgetExceeded as exc:
             return Failed(kind=FailureKind.BUDGET, message=str(exc))
 
-    async def _produce(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
+    async def _produce(self, job: Job, attempt: int, rung: str, last: Failed | None, voice: Voice) -> Outcome:
         match job.node.kind:
             case "worker":
-                return await self._ask(job, attempt, rung, last)
+                outcome = await self._ask(job, attempt, rung, last, voice)
+                ran = voice.method == "program" and isinstance(outcome, Done)
+                return await self._run_program(job, outcome.output) if ran else outcome
             case "panel":
                 return await self._convene(job, attempt, rung, last)
             case "tool":
                 return await self._call(job, attempt)
             case "code":
-                return await self._compute(job)
+                return await self._compute(job, job.node.code or "", {"inputs": dict(self._run.inputs)})
 
-    async def _ask(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
+    async def _ask(self, job: Job, attempt: int, rung: str, last: Failed | None, voice: Voice) -> Outcome:
         tools = self._handled(job, attempt, self._granted(job, attempt, last))
         task = Task(
             node_id=job.node.id,
@@ -135,6 +145,7 @@ class Attempts:
             max_calls=job.node.max_calls,
             may_ask=self._run.spec.route.then == "ask",
             remembered=job.remembered,
+            method=voice.method,
             notes=self._run.view.notes_of(job.node.id),
         )
         return await work(task, self.model(job.node, rung, attempt), tools, repairs=self._run.spec.route.repair)
@@ -180,10 +191,17 @@ class Attempts:
     def _calls(self, job: Job, attempt: int) -> Calls:
         return Calls(self._run, node_id=job.node.id, attempt=attempt, work=job.work)
 
-    async def _compute(self, job: Job) -> Outcome:
-        names = {"inputs": dict(self._run.inputs), **job.local, **job.values}
+    async def _run_program(self, job: Job, written: Json) -> Outcome:
+        """Run what a worker wrote in place of a result, and take what it comes to."""
+        program = written.get("program") if isinstance(written, dict) else None
+        outcome = await self._compute(job, program if isinstance(program, str) else "", {})
+        as_words = isinstance(outcome, Done) and job.node.output is None
+        return replace(outcome, output=as_text(outcome.output)) if as_words else outcome
+
+    async def _compute(self, job: Job, code: str, names: JsonObject) -> Outcome:
+        names = {**names, **job.local, **job.values}
         timeout_s = job.node.timeout_s or 60.0
-        result = await self._run.sandbox.run(job.node.code or "", names, timeout_s=timeout_s)
+        result = await self._run.sandbox.run(code, names, timeout_s=timeout_s)
         if result.error:
             line = f"line {result.line}: " if result.line else ""
             return Failed(kind=FailureKind.TOOL, message=f"code: {line}{result.error}")

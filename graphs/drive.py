@@ -284,6 +284,7 @@ class Driver:
                 kind=failed.kind,
                 message=failed.message,
                 policy=self._run.spec.route,
+                effort=node.effort,
                 rungs=progress.rungs,
                 rung=progress.rung,
                 failures_on_rung=progress.failures_on_rung,

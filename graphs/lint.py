@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from planloom.configs.json_schema import misfits, schema_faults
-from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
 from planloom.core.expr import ExprError, inputs_in, names_in, nodes_in
 from planloom.core.json import Json, JsonObject, canonical
 from planloom.core.panel import Panel
@@ -97,7 +97,8 @@ def lint_node(node: Node, facts: Facts) -> list[Finding]:
         *_lint_refs(node, facts),
         *_lint_tools(node, facts),
         *_lint_checks(node, facts),
-        *_lint_shape(node, facts),
+        *(_lint_agree(node, node.agree, facts) if node.agree is not None else ()),
+        *_lint_shape(node),
         *_lint_memory(node, facts),
         *_lint_model(node, facts),
         *(lint_panel(node, node.panel, facts) if node.panel is not None else ()),
@@ -260,12 +261,19 @@ def _lint_code(node: Node, field: str, code: str) -> Iterator[Finding]:
         yield _finding(node, "bad_expression", field, f"not Python{line}: {getattr(exc, 'msg', exc)}")
 
 
-def _lint_shape(node: Node, facts: Facts) -> Iterator[Finding]:
-    if node.agree is not None and effect_of(node, facts) == "write":
+def _lint_agree(node: Node, agree: Agree, facts: Facts) -> Iterator[Finding]:
+    if effect_of(node, facts) == "write":
         yield _finding(node, "bad_node", "checks", "samples of a node that writes would write several times")
-    if node.agree is not None and node.kind != "worker":
+    if node.kind != "worker":
         why = "a panel compares its claims already" if node.kind == "panel" else "this node asks none"
         yield _finding(node, "bad_node", "checks", f"`agree` compares answers of a model; {why}")
+    for name in (voice.model for voice in agree.vary):
+        if name is not None and name not in facts.rungs:
+            message = f"no model {name!r} to vary with{did_you_mean(name, facts.rungs)}"
+            yield _finding(node, "unknown_model", "checks", message)
+
+
+def _lint_shape(node: Node) -> Iterator[Finding]:
     if isinstance(node.map, str) and "${" not in node.map:
         yield _finding(node, "bad_node", "map", f"expected a list or a reference to one, found {node.map!r}")
     for name in node.inputs if node.code is not None else ():

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from planloom.configs.spec import VoteSpec
 from planloom.core.check import Agree
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.node_view import AttemptView
@@ -24,6 +23,7 @@ class Progress:
     """What the node itself asks for; a vote holds for one rung only."""
     rung: int = 0
     attempt: int = 0
+    promoted: bool = False
     failures_on_rung: int = 0
     voted: bool = False
     last: Failed | None = None
@@ -42,13 +42,18 @@ class Progress:
         match decision:
             case Retry():
                 pass
-            case Vote(samples=samples, quorum=quorum):
-                self.voted = True
-                self.agree = Agree(samples=samples, quorum=quorum)
+            case Vote(agree=agree):
+                self.voted, self.agree = True, agree.on_one_rung() if self.promoted else agree
             case Promote(rung=rung):
                 self.rung = self.rungs.index(rung)
-                self.failures_on_rung, self.voted, self.agree = 0, False, self.standing
+                self.failures_on_rung, self.voted = 0, False
+                self.climbed()
         self.decision = None
+
+    def climbed(self) -> None:
+        """Leave the first rung: what other models are asked beside it is over."""
+        self.promoted = True
+        self.agree = self.standing.on_one_rung() if self.standing else None
 
     def failed(self, failed: Failed) -> None:
         """Count a failed attempt."""
@@ -94,6 +99,8 @@ def _take_up_rung(progress: Progress, node: Node, run: Run, same: list[AttemptVi
     final = same[-1]
     real = [a.failed for a in same if a.failed and not a.cut_off]
     progress.rung = progress.rungs.index(final.rung) if final.rung in progress.rungs else 0
+    if final.rung != same[0].rung:
+        progress.climbed()
     progress.failures_on_rung = sum(a.failed in real and a.rung == final.rung for a in same)
     progress.last = real[-1] if real else None
     _take_up_vote(progress, node, run, {a.attempt for a in same if a.rung == final.rung and a is not final})
@@ -110,24 +117,30 @@ def _may_have_written(node: Node, run: Run, final: AttemptView) -> bool:
 
 def _take_up_vote(progress: Progress, node: Node, run: Run, attempts: set[int]) -> None:
     """Go on with a vote that was under way on this rung: decided after one of `attempts`, and begun."""
-    vote = run.spec.route.vote
+    vote = _vote(node, run)
     made = (d.attempt for d in run.view.decisions if d.node_id == node.id and d.action == "vote")
     if vote is not None and attempts.intersection(made):
-        progress.carry_out(Vote(samples=vote.samples, quorum=vote.quorum, reason=""))
+        progress.carry_out(Vote(agree=vote, reason=""))
+
+
+def _vote(node: Node, run: Run) -> Agree | None:
+    """Return the vote that the workflow allows for a node."""
+    vote = run.spec.route.vote
+    return vote.to_agree(node.effort) if vote is not None else None
 
 
 def _open_decision(node: Node, run: Run, attempt: int) -> Decision | None:
     """Return what was decided after the last attempt and not carried out yet."""
     for made in reversed(run.view.decisions):
         if made.node_id == node.id and made.attempt == attempt:
-            return _decision(made, run.spec.route.vote)
+            return _decision(made, _vote(node, run))
     return None
 
 
-def _decision(made: DecisionRecord, vote: VoteSpec | None) -> Decision:
+def _decision(made: DecisionRecord, vote: Agree | None) -> Decision:
     match made.action:
         case "vote" if vote is not None:
-            return Vote(samples=vote.samples, quorum=vote.quorum, reason=made.reason)
+            return Vote(agree=vote, reason=made.reason)
         case "retry" | "vote":
             return Retry(reason=made.reason)
         case "promote":

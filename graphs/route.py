@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from planloom.configs.spec import RouteSpec
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.outcome import FailureKind as Kind
+from planloom.core.plan import Effort
 
 Step: TypeAlias = Literal["retry", "vote", "promote", "replan", "question", "ask", "then"]
 
@@ -45,6 +46,7 @@ class Situation:
     """Why the last attempt failed."""
     message: str
     policy: RouteSpec
+    effort: Effort = "medium"
     rungs: tuple[str, ...] = ()
     """The ladder; empty for nodes that ask no model."""
     rung: int = 0
@@ -79,9 +81,9 @@ def _open(step: Step, now: Situation) -> Decision | None:
             told = ", with the evidence" if now.rungs else ""
             return Retry(reason=f"{now.kind}: try {now.failures_on_rung} of {policy.retry} again{told}")
         case "vote" if policy.vote and now.rungs and not now.voted:
-            vote = policy.vote
-            reason = f"{now.kind}: {vote.quorum} of up to {vote.samples} samples must agree"
-            return Vote(samples=vote.samples, quorum=vote.quorum, reason=reason)
+            agree = policy.vote.to_agree(now.effort)
+            reason = f"{now.kind}: {agree.quorum} of up to {agree.samples} samples must agree"
+            return Vote(agree=agree, reason=reason)
         case "promote" if policy.promote and now.rung + 1 < len(now.rungs):
             return Promote(rung=now.rungs[now.rung + 1], reason=f"{now.kind} on {now.rungs[now.rung]}")
         case "replan" if now.replans_left > 0:

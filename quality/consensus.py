@@ -1,8 +1,7 @@
 """Several answers to one question, compared by what they come to; more are asked for only while it is open.
 
-For an engine that holds votes: draw an answer, turn it into a `Vote` with `effect_of` (or `json_effect` of a result, or
-what a program printed), and go on while `weigh(votes).open(confidence, most)`. `Consensus.log_odds` then says how far
-to believe the winner, and its `dissent` belongs in the journal.
+`weigh` compares answers that checks have scored: its `log_odds` say how far to believe the winner. Where all that
+counts is how many are equal, `settled` says when a vote is over, and `draws` how many more it takes at least.
 """
 
 import math
@@ -86,6 +85,29 @@ def lead_confidence(first: int, second: int) -> float:
     return sum(math.comb(draws, heads) for heads in range(first + 1)) / float(2**draws)
 
 
+def settled(first: int, second: int, left: int, *, quorum: int, confidence: float) -> bool:
+    """Tell whether a vote is over with the first of two effects as its winner.
+
+    Args:
+        first: Answers with the most common effect.
+        second: Answers with the next one.
+        left: Answers that may still be drawn.
+        quorum: What the winner needs.
+        confidence: What `lead_confidence` must be, unless the second cannot catch up any more; 0 asks for no lead.
+    """
+    return first >= quorum and (lead_confidence(first, second) >= confidence or first > second + left)
+
+
+def draws(first: int, second: int, left: int, *, quorum: int, confidence: float) -> int:
+    """Return how many of the `left` answers a vote needs at least to be over, if all of them side with the first."""
+    enough = (
+        more
+        for more in range(1, left)
+        if settled(first + more, second, left - more, quorum=quorum, confidence=confidence)
+    )
+    return next(enough, left)
+
+
 def effect_of(text: str) -> str | None:
     """Return the canonical effect of a text: its final number, so that `$1,200.00` and `1200` are equal."""
     final = find_final(text)
@@ -97,6 +119,15 @@ def effect_of(text: str) -> str | None:
 def number_effect(value: float) -> str:
     """Return a number's canonical text, to nine significant digits."""
     return format(value, ".9g")
+
+
+def answer_effect(value: Json) -> str | None:
+    """Return what a value comes to as an answer: its number, the final one of a text, or a text without its looks."""
+    if isinstance(value, str):
+        return effect_of(value) or " ".join(value.lower().split()).strip(" .!\"'*`") or None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number_effect(value)
+    return json_effect(value)
 
 
 def json_effect(value: Json) -> str:

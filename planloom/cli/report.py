@@ -30,6 +30,10 @@ EXIT_CODES: dict[Status, int] = {
 """Exit code of `run` and `resume` by the run's status."""
 
 
+_TOLD = ("agree",)
+"""Checks whose evidence is worth a line though they passed: who was outvoted."""
+
+
 def summary(view: RunView, now: float) -> RenderableType:
     """Nodes with their edges, decisions and totals of a run, whole."""
     drawn = table(view, now, removed=True)
@@ -134,7 +138,11 @@ def _verdict(attempt: AttemptRecord) -> Text:
         return Text("not ended", "yellow")
     if attempt.ok:
         passed = sum(item.passed for item in attempt.evidence)
-        return Text(f"passed {plural(passed, 'check')}" if passed else "passed", "green")
+        line = Text(f"passed {plural(passed, 'check')}" if passed else "passed", "green")
+        for item in attempt.evidence:
+            if item.check in _TOLD:
+                line.append(f"\n{_saw(item)}", "bright_black")
+        return line
     line = Text(f"{attempt.failure}: {one_line(attempt.message, 400)}", "red")
     for item in attempt.evidence:
         if not item.passed and item.check not in attempt.message:

@@ -7,7 +7,10 @@ import pytest
 from invented import invented, write
 
 from planloom.cli import main
+from planloom.configs.agree import BY_EFFORT
 from planloom.configs.load import Workflow
+from planloom.configs.nodes import NodeSpec
+from planloom.graphs.progress import ladder_of
 from planloom.quality.catalogue import CHECKS
 from planloom.quality.traits import TRAITS
 
@@ -21,12 +24,23 @@ def test_the_table_names_every_check_with_its_strength() -> None:
 
 
 def test_the_snippet_is_part_of_a_workflow() -> None:
-    checks, route = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    node = "".join(f"    {line}\n" for line in checks.splitlines())
-    model = 'models: {m: {model: "rehearsal:m"}}\nladder: [m]\n'
+    checks, route, agree = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    both = checks.replace("checks: [", "checks:\n  - ").replace("}, {", "}\n  - {").replace("}]", "}")
+    node = "".join(f"    {line}\n" for line in (both + agree.removeprefix("checks:\n")).splitlines())
+    model = 'models: {m: {model: "rehearsal:m"}, other: {model: "rehearsal:o"}}\nladder: [m]\n'
     workflow = Workflow.from_text(f"version: 1\nname: w\n{model}{route}nodes:\n  n:\n    goal: Add\n{node}output: x\n")
     assert workflow.spec.route.policy == "policy.yaml"
-    assert [check.text for check in workflow.spec.nodes["n"].checks] == ["final_answer", "arithmetic"]
+    assert [check.text for check in workflow.spec.nodes["n"].checks] == ["final_answer", "arithmetic", None]
+    drawn = workflow.spec.nodes["n"].to_node("n").agree
+    assert drawn is not None
+    assert [str(drawn.voice(number)) for number in range(5)] == ["plain", "backwards", "program", "on other", "plain"]
+
+
+def test_the_table_of_effort_is_what_holds() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| the (\w+) rung \| (\d+) of (?:at most )?(\d+) \|$", PAGE, re.MULTILINE)
+    assert {effort: (int(samples), int(quorum)) for effort, _, quorum, samples in rows} == BY_EFFORT
+    starts = {effort: ladder_of(NodeSpec(goal="g", effort=effort).to_node("n"), ("a", "b"))[1] for effort in BY_EFFORT}
+    assert {effort: ["first", "second"].index(rung) for effort, rung, _, _ in rows} == starts
 
 
 def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

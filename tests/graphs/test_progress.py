@@ -56,7 +56,7 @@ def test_a_promotion_starts_the_count_anew_and_ends_a_vote() -> None:
     for standing in (None, own):
         progress = Progress(rungs=LADDER, agree=standing, standing=standing)
         progress.failed(BAD)
-        progress.carry_out(Vote(samples=5, quorum=3, reason=""))
+        progress.carry_out(Vote(agree=Agree(samples=5, quorum=3), reason=""))
         assert (progress.agree, progress.voted, progress.failures_on_rung) == (Agree(samples=5, quorum=3), True, 1)
         progress.failed(BAD)
         progress.carry_out(Promote(rung="mid", reason=""))
@@ -122,7 +122,7 @@ async def test_other_work_of_the_same_node_starts_afresh_but_its_attempts_go_on_
     ("action", "decision"),
     [
         ("retry", Retry(reason="why")),
-        ("vote", Vote(samples=5, quorum=3, reason="why")),
+        ("vote", Vote(agree=Agree(samples=5, quorum=3), reason="why")),
         ("promote", Promote(rung="big", reason="why")),
         ("replan", Replan(reason="why")),
         ("ask", Ask(reason="why")),

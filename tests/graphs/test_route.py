@@ -5,12 +5,14 @@ from itertools import product
 
 import pytest
 
-from planloom.configs.spec import RouteSpec, VoteSpec
+from planloom.configs.agree import AgreeSpec
+from planloom.configs.spec import RouteSpec
+from planloom.core.check import Agree
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.outcome import FailureKind as Kind
 from planloom.graphs.route import TABLE, Situation, route
 
-FULL = RouteSpec(retry=1, vote=VoteSpec(samples=5, quorum=3), promote=True, replan=2, then="ask")
+FULL = RouteSpec(retry=1, vote=AgreeSpec(samples=5, quorum=3), promote=True, replan=2, then="ask")
 BARE = RouteSpec(retry=0, vote=None, promote=False, replan=0, then="stop")
 FRESH = Situation(kind=Kind.CHECK, message="m", policy=FULL, rungs=("mini", "big"), replans_left=2)
 
@@ -120,7 +122,7 @@ def test_retries_on_a_rung_are_counted(retries: int) -> None:
 
 def test_a_vote_says_how_many_samples_must_agree() -> None:
     decision = route(replace(FRESH, failures_on_rung=2))
-    assert decision == Vote(samples=5, quorum=3, reason="check: 3 of up to 5 samples must agree")
+    assert decision == Vote(agree=Agree(samples=5, quorum=3), reason="check: 3 of up to 5 samples must agree")
 
 
 @pytest.mark.parametrize("kind", list(Kind))
