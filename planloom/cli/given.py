@@ -35,6 +35,11 @@ def load_workflow(given: str | None) -> Workflow:
     raise ConfigError(given, [Problem(message)])
 
 
+def source_of(given: str) -> Workflow | Path:
+    """Return a folder as it is, and the workflow that anything else names."""
+    return Path(given) if Path(given).is_dir() else load_workflow(given)
+
+
 def find_script(given: Path | None) -> Path | None:
     """Return the path of a rehearsal script, by its file or by the name of the shipped workflow it plays.
 

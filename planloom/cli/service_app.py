@@ -13,6 +13,7 @@ from planloom.core.errors import ConfigError, Problem
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command()(serve)
+    app.command()(mcp)
     app.add_typer(keys, name="keys")
 
 
@@ -74,6 +75,33 @@ def serve(
             jwks_url=jwks_url,
         )
     )
+
+
+def mcp(
+    workflows: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORKFLOW|FOLDER]...", help="Files, folders of files, shipped names; else this folder."
+        ),
+    ] = None,
+    journal: opt.Journal = None,
+    rehearsal: opt.Rehearsal = None,
+    base_url: opt.BaseUrl = None,
+) -> None:
+    """Offer workflows as MCP tools on standard input and output, for a client that starts this command."""
+    from planloom.cli import given as read
+
+    try:
+        from planloom.cli import mcp_serving
+    except ModuleNotFoundError as exc:
+        message = f"it needs {exc.name}: pip install 'planloom[mcp]'"
+        raise ConfigError("planloom mcp", [Problem(message)]) from exc
+    from planloom.cli.running import until_terminated
+    from planloom.engine import Engine
+
+    read.check_base_url(base_url)
+    engine = Engine(journal=journal, rehearsal=read.find_script(rehearsal), base_url=base_url)
+    raise typer.Exit(asyncio.run(until_terminated(mcp_serving.offer(engine, workflows or ["."]))))
 
 
 @keys.command("create")

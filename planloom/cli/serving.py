@@ -10,10 +10,9 @@ from pathlib import Path
 import typer
 import uvicorn
 
-from planloom.cli.given import load_workflow
+from planloom.cli.given import source_of
 from planloom.cli.keyring import journal_at
 from planloom.cli.listening import listen_at
-from planloom.configs.load import Workflow
 from planloom.core.errors import ConfigError, Problem
 from planloom.engine import Engine
 from planloom.service.app import make_app
@@ -46,7 +45,7 @@ def serve(wishes: Wishes) -> None:
     """
     auth = _auth(wishes)
     engine = Engine(journal=wishes.journal, rehearsal=wishes.rehearsal, base_url=wishes.base_url)
-    app = make_app(engine, [_source(given) for given in wishes.sources], auth=auth, drain_s=wishes.drain_s)
+    app = make_app(engine, [source_of(given) for given in wishes.sources], auth=auth, drain_s=wishes.drain_s)
     with listen_at(wishes.host, wishes.port) as listening:
         port = listening.getsockname()[1]
         where = f"[{wishes.host}]" if ":" in wishes.host else wishes.host
@@ -58,10 +57,6 @@ def serve(wishes: Wishes) -> None:
             app, log_level="warning", timeout_graceful_shutdown=math.ceil(wishes.drain_s) + 5, server_header=False
         )
         uvicorn.Server(config).run(sockets=[listening])
-
-
-def _source(given: str) -> Workflow | Path:
-    return Path(given) if Path(given).is_dir() else load_workflow(given)
 
 
 def _auth(wishes: Wishes) -> Authenticate:

@@ -3,12 +3,32 @@
 Needs `pip install "planloom[service]"`.
 """
 
-from planloom.service.caller import Caller as Caller
-from planloom.service.caller import anyone as anyone
-from planloom.service.caller import api_keys as api_keys
-from planloom.service.limits import Limits as Limits
-from planloom.service.pages import ui as ui
-from planloom.service.routes import router as router
-from planloom.service.runtime import lifespan as lifespan
+from importlib import import_module
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from planloom.service.caller import Caller as Caller
+    from planloom.service.caller import anyone as anyone
+    from planloom.service.caller import api_keys as api_keys
+    from planloom.service.limits import Limits as Limits
+    from planloom.service.pages import ui as ui
+    from planloom.service.routes import router as router
+    from planloom.service.runtime import lifespan as lifespan
+
+_HOMES = {
+    "Caller": "planloom.service.caller",
+    "Limits": "planloom.service.limits",
+    "anyone": "planloom.service.caller",
+    "api_keys": "planloom.service.caller",
+    "lifespan": "planloom.service.runtime",
+    "router": "planloom.service.routes",
+    "ui": "planloom.service.pages",
+}
 __all__ = ["Caller", "Limits", "anyone", "api_keys", "lifespan", "router", "ui"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: MCP over standard input needs no FastAPI."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'planloom.service' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,21 +1,30 @@
 """The app of `planloom serve`: the router, and problems for what no route takes."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
+from starlette.routing import Route
 
 from planloom.configs.load import Workflow
 from planloom.engine import Engine
 from planloom.service.caller import Authenticate
+from planloom.service.catalogue import catalogue_of
 from planloom.service.limits import Limits
 from planloom.service.pages import ui
 from planloom.service.problems import install
 from planloom.service.routes import router
 from planloom.service.runtime import Runtime, lifespan
+from planloom.service.visit import Service
+
+if TYPE_CHECKING:
+    from planloom.service.mcp_http import McpEndpoint
 
 _ABOUT = """Start runs of workflows, follow them as they happen, answer what waits for a human.
 
@@ -32,15 +41,27 @@ def make_app(
     drain_s: float = 20.0,
 ) -> FastAPI:
     """Return the whole app; arguments as those of `router` and `lifespan`."""
+    catalogue = catalogue_of(workflows)
+    limits = limits or Limits()
+    service = Service(engine=engine, workflows=catalogue, authenticate=auth, limits=limits)
+    mcp = _mcp(service)
+
+    @asynccontextmanager
+    async def alive(app: FastAPI) -> AsyncGenerator[None]:
+        async with lifespan(engine, drain_s=drain_s)(app), nullcontext() if mcp is None else mcp.alive():
+            yield
+
     app = FastAPI(
         title="Planloom",
         description=_ABOUT,
         version=version("planloom"),
-        lifespan=lifespan(engine, drain_s=drain_s),
+        lifespan=alive,
         docs_url=None,
         redoc_url=None,
     )
-    app.include_router(router(engine, workflows, auth=auth, limits=limits))
+    app.include_router(router(engine, catalogue.values(), auth=auth, limits=limits))
+    if mcp is not None:
+        app.router.routes.append(Route("/mcp", mcp))
     install(app)
     app.mount("/ui", ui())
 
@@ -55,3 +76,12 @@ def make_app(
         return JSONResponse({"status": "draining" if draining else "ok"}, 503 if draining else 200)
 
     return app
+
+
+def _mcp(service: Service) -> "McpEndpoint | None":
+    """Return the endpoint of MCP clients, where its SDK is installed."""
+    if find_spec("mcp") is None:
+        return None
+    from planloom.service.mcp_http import McpEndpoint
+
+    return McpEndpoint(service)

@@ -1,6 +1,5 @@
 """A run as a chat completion: what fills its inputs, and what is told of it."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +11,7 @@ from planloom.core.outcome import Usage
 from planloom.core.result import RunResult
 from planloom.service.chat_shapes import ChatRequest, Message
 from planloom.service.problems import Fault, Problem
-from planloom.service.progress import asks
+from planloom.service.progress import as_text, asks
 
 _OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
 
@@ -67,11 +66,6 @@ def answer_text(result: RunResult) -> str:
         return as_text(result.output)
     detail = f"Run {result.run_id} is {result.status}. {result.error}".strip()
     raise Problem(422, "run-failed", detail)
-
-
-def as_text(output: Json) -> str:
-    """Write a value as text: a text as it is, everything else as JSON."""
-    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
 
 
 def completion_of(result: RunResult, model: str) -> JsonObject:

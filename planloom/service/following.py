@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
+from anyio import CancelScope
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -41,7 +42,8 @@ async def until_rest(visit: Visit, run_id: RunId, *, keep: bool = False) -> Asyn
             raise Problem(503, "unavailable", detail, headers={"Retry-After": "5"})
     finally:
         if not rested and not keep:
-            await _leave(visit, run_id)
+            with CancelScope(shield=True):  # where anyio cancels, it cancels every further wait as well
+                await _leave(visit, run_id)
 
 
 async def _followed(visit: Visit, run_id: RunId) -> AsyncGenerator[ev.AnyEvent | None]:

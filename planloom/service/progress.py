@@ -1,6 +1,9 @@
-"""What a run does, in one line each for people who wait for it."""
+"""What a run does and comes to, in words for whoever waits for it."""
+
+import json
 
 from planloom.core import events as ev
+from planloom.core.json import Json
 from planloom.core.result import PendingApproval
 
 
@@ -36,3 +39,8 @@ def asks(run_id: str, pending: tuple[PendingApproval, ...]) -> str:
             f"or with `planloom approve {run_id}`.",
         ]
     )
+
+
+def as_text(output: Json) -> str:
+    """Write a value as text: a text as it is, everything else as JSON."""
+    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)

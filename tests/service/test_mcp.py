@@ -1,0 +1,175 @@
+"""MCP's official client against workflows as tools: over HTTP at the running service, and over standard input."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, TextContent
+from service_support import CAREFUL, SUM, Gate, Serve, Site, settled
+
+SLOW = """
+version: 1
+name: slow
+tools: {nap: {ref: "nap:nap"}}
+nodes: {one: {code: "1"}, wait: {tool: nap, needs: [one]}}
+output: "${nodes.wait.output}"
+"""
+NAP = """
+import asyncio
+import pathlib
+
+
+async def nap() -> int:
+    pathlib.Path(__file__).with_name("began").touch()
+    await asyncio.sleep(3600)
+    return 1
+"""
+ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+@asynccontextmanager
+async def client_at(site: Site, mode: str = "auto", **who: str) -> AsyncIterator[Client]:
+    headers = {"Authorization": f"Bearer {await site.key(**who)}"}  # type: ignore[arg-type]
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=20) as http,
+        Client(streamable_http_client(f"{site.url}/mcp", http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def program(folder: Path, mode: str = "auto") -> AsyncIterator[Client]:
+    args = ["-P", "-m", "planloom", "mcp", str(folder / "flows"), "--journal", str(folder / "runs.db")]
+    started = StdioServerParameters(command=sys.executable, args=args, cwd=folder, env={**os.environ})
+    async with Client(stdio_client(started), mode=mode) as client:
+        yield client
+
+
+def said(result: CallToolResult) -> str:
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+@ERAS
+async def test_a_workflow_is_a_tool_over_http(serve: Serve, mode: str) -> None:
+    told: list[tuple[float, str | None]] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append((done, message))
+
+    async with serve() as site, client_at(site, mode) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert tools["sum"].description == "Adds two numbers."
+        assert tools["sum"].input_schema["required"] == ["a"]
+        result = await client.call_tool("sum", {"a": 2}, progress_callback=progress)
+        assert (said(result), result.is_error) == ("3", False)
+        run_id = result.structured_content["run_id"]
+        assert result.structured_content == {
+            "run_id": run_id,
+            "status": "done",
+            "output": 3,
+            "untrusted": [],
+            "pending": [],
+        }
+        assert [done for done, _ in told] == [*range(1, len(told) + 1)]
+        assert told[-1][1] == "total: done"
+        async with await site.client() as http:
+            assert (await http.get(f"/runs/{run_id}")).json()["status"] == "done"
+
+
+async def test_wrong_inputs_and_unknown_tools_are_told(serve: Serve) -> None:
+    async with serve() as site, client_at(site) as client:
+        wrong = await client.call_tool("sum", {"a": "two"})
+        assert wrong.is_error
+        assert "inputs.a" in said(wrong)
+        with pytest.raises(MCPError):
+            await client.call_tool("nobody", {})
+
+
+async def test_a_run_that_waits_says_so(serve: Serve) -> None:
+    async with serve() as site, client_at(site) as client:
+        result = await client.call_tool("careful", {})
+        assert "waits for a person" in said(result)
+        assert result.structured_content["status"] == "waiting"
+        assert result.structured_content["pending"][0]["node"] == "send"
+
+
+@ERAS
+async def test_a_cancelled_call_cancels_its_run(serve: Serve, gate: Gate, mode: str) -> None:
+    async with serve() as site, client_at(site, mode) as client, await site.client() as http:
+        async with asyncio.TaskGroup() as group:
+            calling = group.create_task(client.call_tool("gated", {}))
+            while not gate.calls:
+                await asyncio.sleep(0.01)
+            calling.cancel()
+        (line,) = (await http.get("/runs")).json()["runs"]
+        assert (await settled(http, line["run_id"]))["status"] == "cancelled"
+
+
+async def test_only_callers_of_the_service_are_let_in_and_sessions_are_their_own(serve: Serve) -> None:
+    async with serve() as site, httpx2.AsyncClient() as http:
+        hello = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {},
+                "clientInfo": {"name": "test", "version": "1"},
+            },
+        }
+        wants = {"Accept": "application/json, text/event-stream"}
+        refused = await http.post(f"{site.url}/mcp", json=hello, headers=wants)
+        assert (refused.status_code, refused.json()["type"]) == (401, "urn:planloom:problem:unauthorized")
+        ours = wants | {"Authorization": f"Bearer {await site.key('acme')}"}
+        session = {
+            "Mcp-Session-Id": (await http.post(f"{site.url}/mcp", json=hello, headers=ours)).headers["mcp-session-id"]
+        }
+        theirs = wants | {"Authorization": f"Bearer {await site.key('other')}"}
+        ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+        assert (await http.post(f"{site.url}/mcp", json=ping, headers=ours | session)).status_code == 200
+        assert (await http.post(f"{site.url}/mcp", json=ping, headers=theirs | session)).status_code == 404
+        assert (await http.get(f"{site.url}/mcp", headers=ours | session)).status_code == 405
+        async with client_at(site, role="viewer") as reader:
+            result = await reader.call_tool("sum", {"a": 1})
+            assert (result.is_error, said(result)) == (True, "The role viewer does not allow to run.")
+
+
+@ERAS
+async def test_the_command_offers_workflows_on_standard_input(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows/sum.yaml").write_text(SUM)
+    (tmp_path / "flows/careful.yaml").write_text(CAREFUL)
+    async with program(tmp_path, mode) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["careful", "sum"]
+        assert said(await client.call_tool("sum", {"a": 40, "b": 2})) == "42"
+        held = await client.call_tool("careful", {})
+        assert f"planloom approve {held.structured_content['run_id']}" in said(held)
+
+
+async def test_a_cancelled_call_over_standard_input_cancels_its_run(tmp_path: Path) -> None:
+    from planloom import Engine
+
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows/slow.yaml").write_text(SLOW)
+    (tmp_path / "flows/nap.py").write_text(NAP)
+    async with program(tmp_path) as client:
+        async with asyncio.TaskGroup() as group:
+            calling = group.create_task(client.call_tool("slow", {}))
+            while not (tmp_path / "flows/began").exists():
+                assert not calling.done(), calling.result()
+                await asyncio.sleep(0.02)
+            calling.cancel()
+        async with Engine(journal=tmp_path / "runs.db") as engine:
+            while (await engine.runs())[0].status != "cancelled":
+                await asyncio.sleep(0.05)
