@@ -7,7 +7,8 @@ from planloom.core.json import Json, JsonObject
 
 EffectOutcome: TypeAlias = Literal["open", "done", "failed", "unknown", "undone"]
 """`open`: under way, or its process died. `failed`: the tool reported an error, so that it may have happened or not.
-`unknown`: cut off. `undone`: it was found out that it did not happen."""
+`unknown`: cut off. `undone`: it was found out that it did not happen, or a rule
+refused it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,11 +63,13 @@ class NodeError(PlanloomError):
 class ToolError(NodeError):
     """A tool refused or failed; the message is safe to show to a model."""
 
-    def __init__(self, tool: str, message: str, *, trace: str = "") -> None:
+    def __init__(self, tool: str, message: str, *, trace: str = "", permanent: bool = False) -> None:
         self.tool = tool
         self.message = message
         self.trace = trace
         """Traceback of the user's own code, for people."""
+        self.permanent = permanent
+        """A rule refused the call before anything was done: the same call would be refused again."""
         super().__init__(f"tool {tool!r}: {message}")
 
 

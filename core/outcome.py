@@ -104,6 +104,8 @@ class Failed:
     """For `cannot`: missing_input, missing_tool, contradiction or other."""
     trace: str = ""
     """Traceback of the user's own code, for people; no model sees it."""
+    permanent: bool = False
+    """A rule refused what was asked for: asking for the same again would end the same."""
 
 
 Outcome: TypeAlias = Done | Failed

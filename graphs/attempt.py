@@ -111,7 +111,7 @@ class Attempts:
         except ModelError as exc:
             return Failed(kind=exc.kind, message=exc.message)
         except ToolError as exc:
-            return Failed(kind=FailureKind.TOOL, message=str(exc), trace=exc.trace)
+            return Failed(kind=FailureKind.TOOL, message=str(exc), trace=exc.trace, permanent=exc.permanent)
         except CheckError as exc:
             return Failed(kind=FailureKind.BROKEN, message=self._broken(job.node, exc), trace=exc.trace)
         except FlowHeldError as exc:

@@ -80,7 +80,8 @@ class Calls:
             await self._run.log.commit(ended(self._node_id, intent, "done", result=value), sync=True)
         except ToolError as exc:
             told = True
-            await self._run.log.commit(ended(self._node_id, intent, "failed", error=exc.message), sync=True)
+            outcome: EffectOutcome = "undone" if exc.permanent else "failed"
+            await self._run.log.commit(ended(self._node_id, intent, outcome, error=exc.message), sync=True)
             raise
         finally:
             if not told:

@@ -289,7 +289,7 @@ class Driver:
                 rung=progress.rung,
                 failures_on_rung=progress.failures_on_rung,
                 voted=progress.voted or progress.agree is not None or node.kind == "panel",
-                repeatable=node.kind != "code",
+                repeatable=node.kind != "code" and not failed.permanent,
                 wrote=self._run.in_doubt(node, progress.attempt),
                 replans_left=self._run.replans_left,
             )

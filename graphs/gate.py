@@ -65,7 +65,8 @@ class Gate:
             return
         names = ", ".join(sorted(risky))
         if self._run.spec.flows == "refuse":
-            raise ToolError(tool.name, f"untrusted text was read, so {names} may only come from the plan")
+            told = f"untrusted text was read, so {names} may only come from the plan"
+            raise ToolError(tool.name, told, permanent=True)
         shown = json.dumps(args, ensure_ascii=False)[:_SHOWN_CHARS]
         call: JsonObject = {"tool": tool.name, "args": args, "untrusted": [*sorted(risky)]}
         raise FlowHeldError(bound_to, f"{tool.name} would be called with {names} from untrusted text: {shown}", call)

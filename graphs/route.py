@@ -56,7 +56,7 @@ class Situation:
     voted: bool = False
     """Whether a vote was held on this rung."""
     repeatable: bool = True
-    """False for code without a model: the same code on the same input fails again."""
+    """False where the same would fail again: code without a model, a call that a rule refuses."""
     wrote: bool = False
     """The attempt may have changed something outside, and doing so again is not harmless."""
     replans_left: int = 0

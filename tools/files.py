@@ -102,7 +102,7 @@ class FilesSource:
             try:
                 return await asyncio.to_thread(work, args)
             except beneath.OutsideError as exc:
-                raise ToolError(f"{self._name}.{operation}", f"{args.get('path')!r}: {exc}") from exc
+                raise ToolError(f"{self._name}.{operation}", f"{args.get('path')!r}: {exc}", permanent=True) from exc
             except OSError as exc:
                 raise ToolError(f"{self._name}.{operation}", f"{args.get('path')!r}: {exc.strerror}") from exc
 

@@ -117,7 +117,7 @@ class HttpSource:
             if isinstance(query, dict):
                 url = url.copy_merge_params({name: _scalar(value) for name, value in query.items()})
         except (httpx.InvalidURL, ValueError, TypeError) as exc:
-            raise ToolError(self._name, f"{text!r} is not a URL: {exc}") from exc
+            raise ToolError(self._name, f"{text!r} is not a URL: {exc}", permanent=True) from exc
         return url.copy_with(fragment=None)
 
 

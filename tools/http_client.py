@@ -70,16 +70,18 @@ class HttpClient:
         try:
             return await self._follow(request)
         except ToolError as exc:
-            raise ToolError(self._name, hide(exc.message)) from exc
-        except (PrivateAddressError, BodyError) as exc:
+            raise ToolError(self._name, hide(exc.message), permanent=exc.permanent) from exc
+        except PrivateAddressError as exc:
+            raise ToolError(self._name, hide(str(exc)), permanent=request.method in ("GET", "HEAD")) from exc
+        except BodyError as exc:
             raise ToolError(self._name, hide(str(exc))) from exc
         except _FAULTS as exc:
             what = f"{request.method} {request.url} failed: {exc or type(exc).__name__}"
             raise ToolError(self._name, hide(what)) from exc
 
     async def _follow(self, request: HttpRequest) -> HttpAnswer:
-        for _ in range(_MAX_REDIRECTS + 1):
-            self._check(request.method, request.url)
+        for hop in range(_MAX_REDIRECTS + 1):
+            self._check(request.method, request.url, first=hop == 0)
             answer = await self._answer(request)
             target = answer.headers.get("location")
             if answer.status not in _REDIRECTS or target is None:
@@ -100,12 +102,13 @@ class HttpClient:
             request = replace(request, method="GET", body=b"", key={}, headers=_without_type(request.headers))
         return replace(request, url=url)
 
-    def _check(self, method: str, url: httpx.URL) -> None:
+    def _check(self, method: str, url: httpx.URL, *, first: bool) -> None:
         if fault := fault_of(url):
-            raise ToolError(self._name, f"{str(url)[:200]!r}: {fault}")
+            raise ToolError(self._name, f"{str(url)[:200]!r}: {fault}", permanent=first)
         if not any(rule.allows(method, url) for rule in self._rules):
             allowed = ", ".join(map(str, self._rules)) or "nothing"
-            raise ToolError(self._name, f"{method} {str(url)[:200]} is not allowed; allowed: {allowed}")
+            told = f"{method} {str(url)[:200]} is not allowed; allowed: {allowed}"
+            raise ToolError(self._name, told, permanent=first)
 
     async def _answer(self, request: HttpRequest) -> HttpAnswer:
         """Answer one request, from the cache where HTTP's rules let it."""

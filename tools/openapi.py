@@ -149,7 +149,7 @@ class OpenApiSource:
                 url = httpx.URL(str(self._base).rstrip("/") + operation.target(args))
                 headers, body = operation.headers(args), operation.body(args)
             except (httpx.InvalidURL, ValueError) as exc:
-                raise ToolError(f"{self._name}.{operation.name}", str(exc)) from exc
+                raise ToolError(f"{self._name}.{operation.name}", str(exc), permanent=True) from exc
             request = HttpRequest(
                 method=operation.method,
                 url=url,

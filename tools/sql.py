@@ -19,7 +19,7 @@ from planloom.tools.sql_base import Database, DatabaseError, Rows, Watch
 from planloom.tools.sql_cell import cells
 from planloom.tools.sql_duckdb import DuckDatabase
 from planloom.tools.sql_sqlite import SqliteDatabase
-from planloom.tools.sql_statement import read_statement
+from planloom.tools.sql_statement import StatementError, read_statement
 
 _MAX_SCHEMA_CHARS = 8000
 _ROWS_AT_ONCE = 100
@@ -122,7 +122,7 @@ class SqlSource:
             try:
                 return await asyncio.to_thread(work, args, watch)
             except (DatabaseError, ValueError) as exc:
-                raise ToolError(name, str(exc)) from exc
+                raise ToolError(name, str(exc), permanent=isinstance(exc, StatementError)) from exc
             finally:
                 watch.stop()  # a statement whose caller has gone away stops too
 

@@ -31,6 +31,10 @@ _NAMES = frozenset((TokenType.VAR, TokenType.IDENTIFIER))
 Scalar = str | int | float | None
 
 
+class StatementError(ValueError):
+    """The statement is refused before a database sees it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Statement:
     """A statement that passed."""
@@ -81,20 +85,20 @@ def read_statement(text: str, params: Json, dialect: str, *, write: bool) -> Sta
         write: Whether it may change data.
 
     Raises:
-        ValueError: It does not parse, is not one statement, or not of an allowed kind.
+        StatementError: It does not parse, is not one statement, or not of an allowed kind.
     """
     if len(text) > MAX_STATEMENT_CHARS:
-        raise ValueError(f"{len(text)} characters of SQL are more than {MAX_STATEMENT_CHARS}")
+        raise StatementError(f"{len(text)} characters of SQL are more than {MAX_STATEMENT_CHARS}")
     if "\0" in text:
-        raise ValueError("the statement holds a NUL character")
+        raise StatementError("the statement holds a NUL character")
     try:
         tokens = tokenize(text, read=dialect)
         _check_first_word(tokens, dialect, write=write)
         trees = [tree for tree in parse_sql(text, read=dialect) if not isinstance(tree, exp.Semicolon | None)]
     except (SqlglotError, RecursionError) as exc:
-        raise ValueError(f"the statement cannot be read as {dialect}: {_first_line(exc)}") from exc
+        raise StatementError(f"the statement cannot be read as {dialect}: {_first_line(exc)}") from exc
     if len(trees) != 1:
-        raise ValueError(f"expected one statement, found {len(trees)}")
+        raise StatementError(f"expected one statement, found {len(trees)}")
     _check_kind(trees[0], dialect, write=write)
     return Statement(text=text, params=_bindable(params), write=write, tokens=tokens)
 
@@ -108,8 +112,8 @@ def _check_first_word(tokens: Sequence[Token], dialect: str, *, write: bool) -> 
     if first in words:
         return
     if first in _WRITING_WORDS:
-        raise ValueError(f"{first} is not allowed here: this tool only reads")
-    raise ValueError(f"{first[:40]} is not allowed here; a statement starts with one of {', '.join(sorted(words))}")
+        raise StatementError(f"{first} is not allowed here: this tool only reads")
+    raise StatementError(f"{first[:40]} is not allowed here; a statement starts with one of {', '.join(sorted(words))}")
 
 
 def _check_kind(tree: exp.Expr, dialect: str, *, write: bool) -> None:
@@ -117,21 +121,21 @@ def _check_kind(tree: exp.Expr, dialect: str, *, write: bool) -> None:
     if write and isinstance(tree, _SHAPES):
         shaped = str(tree.args.get("kind") or "").upper()
         if shaped not in _SHAPED:
-            raise ValueError(f"{tree.key.upper()} {shaped or '?'} is not allowed; only of TABLE, VIEW and INDEX")
+            raise StatementError(f"{tree.key.upper()} {shaped or '?'} is not allowed; only of TABLE, VIEW and INDEX")
     elif not isinstance(tree, kinds):
-        raise ValueError(f"{tree.key.upper()} is not allowed here")
+        raise StatementError(f"{tree.key.upper()} is not allowed here")
     for node in tree.walk():
         if isinstance(node, _NEVER) or (not write and isinstance(node, _WRITES + _SHAPES + (exp.Into, exp.Lock))):
-            raise ValueError(f"{node.key.upper()} is not allowed inside a statement that only reads")
+            raise StatementError(f"{node.key.upper()} is not allowed inside a statement that only reads")
 
 
 def _bindable(params: Json) -> dict[str, Scalar]:
     if not isinstance(params, dict):
-        raise ValueError("params: expected an object")
+        raise StatementError("params: expected an object")
     bound: dict[str, Scalar] = {}
     for name, value in params.items():
         if isinstance(value, list | dict):
-            raise ValueError(f"parameter {name!r}: expected a text, number, boolean or null")
+            raise StatementError(f"parameter {name!r}: expected a text, number, boolean or null")
         bound[name] = value
     return bound
 

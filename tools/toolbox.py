@@ -197,18 +197,22 @@ class Toolbox:
         """
         tool = self.tools.get(name)
         if tool is None:
-            raise ToolError(name, f"there is no such tool; there are: {', '.join(self.tools) or 'none'}")
+            raise ToolError(
+                name, f"there is no such tool; there are: {', '.join(self.tools) or 'none'}", permanent=True
+            )
         fixed = fixed or {}
         for key, value in fixed.items():
             if key in args and args[key] != value:
-                raise ToolError(tool.name, f"argument {key!r} is fixed by the plan and cannot be set")
+                raise ToolError(tool.name, f"argument {key!r} is fixed by the plan and cannot be set", permanent=True)
         merged: JsonObject = {**args, **fixed}
         known = tool.parameters.get("properties")
         if isinstance(known, dict) and (strange := [key for key in merged if key not in known]):
-            raise ToolError(tool.name, f"no argument {strange[0]!r}; it takes: {', '.join(known) or 'none'}")
+            raise ToolError(
+                tool.name, f"no argument {strange[0]!r}; it takes: {', '.join(known) or 'none'}", permanent=True
+            )
         errors = [f"{field}: {message}" for field, message in misfits(merged, tool.parameters, "arguments")]
         if errors:
-            raise ToolError(tool.name, "; ".join(errors[:5]))
+            raise ToolError(tool.name, "; ".join(errors[:5]), permanent=True)
         return tool, merged
 
     async def _timed(self, tool: Tool, work: Awaitable[T]) -> T:

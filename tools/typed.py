@@ -72,7 +72,7 @@ class TypedFunction:
             checked = self._arguments.model_validate(args)
         except ValidationError as exc:
             problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_url=False)]
-            raise ToolError(self._name, "; ".join(problems)) from exc
+            raise ToolError(self._name, "; ".join(problems), permanent=True) from exc
         fields = self._arguments.model_fields
         return {str(fields[name].alias): getattr(checked, name) for name in checked.model_fields_set}
 
