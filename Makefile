@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: help quickstart test check lint types imports format lock clean
+.PHONY: help quickstart test check docs lint types imports format lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /  /'
@@ -24,7 +24,10 @@ quickstart: .venv/.base  ## Install, then watch the quickstart run (no key, no m
 test: $(STAMP)  ## Install what the tests need, then run them
 	$(BIN)/pytest -n auto --dist worksteal
 
-check: lint types imports test  ## Everything CI checks
+check: lint types imports docs test  ## Everything CI checks
+
+docs: $(STAMP)  ## Build the documentation into site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -46,4 +49,4 @@ lock: $(STAMP)  ## Renew requirements.lock within the bounds of pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --group dev --no-header --no-annotate pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist site *.egg-info
