@@ -144,6 +144,10 @@ class CallEnded(Event):
     cost_usd: float
     seconds: float
     error: str = ""
+    kind: str = ""
+    """Kind of the error."""
+    finish: str = ""
+    """Why the reply ended; empty when there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

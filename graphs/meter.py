@@ -140,18 +140,29 @@ class Meter:
 
     def _settle(self, call: _Call, reply: Reply) -> None:
         usage = replace(reply.usage, calls=max(1, reply.usage.calls))
-        self._end(call, usage, self._rung.cost(usage), reply.model, "")
+        self._end(call, usage, self._rung.cost(usage), model=reply.model, finish=reply.finish)
 
     def _fail(self, call: _Call, exc: ModelError) -> None:
         if not exc.billed:
-            self._end(call, Usage(calls=1), 0.0, "", exc.message)
+            self._end(call, Usage(calls=1), 0.0, error=exc.message, kind=exc.kind)
 
     def _abandon(self, call: _Call) -> None:
         if not call.settled:
             usage = Usage(input_tokens=call.reserved.tokens, calls=1)
-            self._end(call, usage, call.reserved.usd, "", "fate unknown: counted at its worst case")
+            error = "fate unknown: counted at its worst case"
+            self._end(call, usage, call.reserved.usd, error=error, kind=FailureKind.INTERRUPTED)
 
-    def _end(self, call: _Call, usage: Usage, cost_usd: float, model: str, error: str) -> None:
+    def _end(
+        self,
+        call: _Call,
+        usage: Usage,
+        cost_usd: float,
+        *,
+        model: str = "",
+        finish: str = "",
+        error: str = "",
+        kind: str = "",
+    ) -> None:
         if call.settled:
             return
         call.settled = True
@@ -167,5 +178,7 @@ class Meter:
                 cost_usd=cost_usd,
                 seconds=time.monotonic() - call.started,
                 error=error,
+                kind=kind,
+                finish=finish,
             )
         )

@@ -12,7 +12,7 @@ from planloom.core import events as ev
 from planloom.core.answer import Answer
 from planloom.core.errors import RunError
 from planloom.core.json import JsonObject
-from planloom.core.outcome import Usage
+from planloom.core.outcome import FailureKind, Usage
 from planloom.core.plan import NodeId
 from planloom.graphs.answer import answer, output_template
 from planloom.graphs.context import Run
@@ -73,6 +73,7 @@ class Walk:
                     cost_usd=call.reserved_usd,
                     seconds=0.0,
                     error="interrupted: counted at its worst case",
+                    kind=FailureKind.INTERRUPTED,
                 )
             )
         self.run.ledger.book(Amount.of(view.usage, view.cost_usd))

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from planloom.graphs.reopen import answered
 from planloom.graphs.shell import build_shell
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
+from planloom.observe import Observer, observe
 from planloom.parts import Maker, Parts, Wire
 from planloom.state.artifacts import Artifacts
 from planloom.state.inbox import Inbox
@@ -61,6 +62,7 @@ class Engine:
         max_parallel: Attempts under way at the same time in this process, over all runs.
         retention_s: Seconds after which runs that are done are deleted, a few of them whenever an engine opens;
             `None` takes `PLANLOOM_RETENTION` (such as `30d`), infinity and an unset variable delete nothing.
+        observers: Are shown every event of every run, such as `planloom.telemetry.Traces`; closed with the engine.
 
     Raises:
         ConfigError: `PLANLOOM_RETENTION` is no duration.
@@ -76,6 +78,7 @@ class Engine:
         tools: Mapping[str, Callable[..., object]] | None = None,
         max_parallel: int = 64,
         retention_s: float | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._journal = journal if isinstance(journal, Journal) else Journal(place_of(journal))
         self._inbox = Inbox(self._journal)
@@ -86,6 +89,7 @@ class Engine:
         self._maker = Maker(self._gateway, self._sandbox, dict(models or {}), dict(tools or {}))
         self._process = asyncio.Semaphore(max_parallel)
         self._retention_s = retention_of_environment() if retention_s is None else retention_s
+        self._observers = tuple(observers)
         self._stack = AsyncExitStack()
         self._shared: Shared | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -124,6 +128,8 @@ class Engine:
             if math.isfinite(self._retention_s):
                 policy = Retention(older_than_s=self._retention_s, limit=_DELETED_ON_OPENING)
                 await collect(self._journal, shell, policy)
+            for observer in self._observers:
+                stack.push_async_callback(observer.close)
             self._group = await stack.enter_async_context(asyncio.TaskGroup())
             self._stack = stack.pop_all()
         return self
@@ -360,6 +366,8 @@ class Engine:
         shared, group = self._opened()
         handle = RunHandle(log)
         self._handles[log.run_id] = handle
+        if self._observers:
+            group.create_task(observe(log, self._observers), name=f"observe {log.run_id}")
         task = group.create_task(carry(shared, handle, log, parts, account), name=f"run {log.run_id}")
         task.add_done_callback(lambda _: self._left(handle))
         handle.started(task)

@@ -95,6 +95,7 @@ def run(
     approve: Annotated[YesNo | None, typer.Option(help="Answer whatever would wait for a human.")] = None,
     output: opt.Output = None,
     drain: opt.Drain = 20.0,
+    otel: opt.Otel = False,
 ) -> None:
     """Run a workflow and watch it: nodes, attempts, the router's decisions, cost."""
     if workflow is None and task is None:
@@ -116,6 +117,7 @@ def run(
         base_url=base_url,
         rehearsal=script,
         journal=journal,
+        otel=otel,
     )
     raise typer.Exit(asyncio.run(running.until_terminated(running.start(loaded, values, wishes))))
 
@@ -140,6 +142,7 @@ def resume(
     plain: opt.Plain = False,
     output: opt.Output = None,
     drain: opt.Drain = 20.0,
+    otel: opt.Otel = False,
 ) -> None:
     """Go on with a run that waits, was interrupted or died. What was committed is not done again."""
     from planloom.cli import given as read
@@ -157,6 +160,7 @@ def resume(
         base_url=base_url,
         rehearsal=script,
         journal=journal,
+        otel=otel,
     )
     raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(run_id, answers, wishes, caps))))
 
@@ -182,6 +186,7 @@ def approve(
     plain: opt.Plain = False,
     output: opt.Output = None,
     drain: opt.Drain = 20.0,
+    otel: opt.Otel = False,
 ) -> None:
     """Answer what waits for a human, and go on. Without an answer: show what waits."""
     from planloom.cli import approving, running
@@ -209,7 +214,7 @@ def approve(
         typer.echo(json.dumps({"run_id": view.run_id, "told": True}) if as_json else told)
         return
     show_as = running.how_to_show(as_json=as_json, plain=plain)
-    wishes = running.Wishes(show=show_as, output=output, drain_s=drain, journal=journal)
+    wishes = running.Wishes(show=show_as, output=output, drain_s=drain, journal=journal, otel=otel)
     raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(view.run_id, answers, wishes))))
 
 

@@ -39,3 +39,11 @@ Drain: TypeAlias = Annotated[
     ),
 ]
 Output: TypeAlias = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file.")]
+Otel: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--otel",
+        envvar="PLANLOOM_OTEL",
+        help="Send traces by OpenTelemetry, to where OTEL_EXPORTER_OTLP_ENDPOINT says (else localhost:4318).",
+    ),
+]

@@ -18,6 +18,7 @@ from planloom.cli.hints import command
 from planloom.cli.journals import journal_at
 from planloom.cli.lines import line
 from planloom.cli.live import on_screen
+from planloom.cli.observing import traces
 from planloom.cli.report import EXIT_CODES, closing, counts, print_result, summary
 from planloom.cli.words import pretty
 from planloom.configs.load import Workflow
@@ -56,10 +57,17 @@ class Wishes:
     base_url: str | None = None
     rehearsal: Path | None = None
     journal: str | None = None
+    otel: bool = False
+    """Send traces."""
 
     def engine(self, opening: Opening = "make") -> Engine:
         """Return the engine these wishes describe."""
-        return Engine(journal=journal_at(self.journal, opening), base_url=self.base_url, rehearsal=self.rehearsal)
+        return Engine(
+            journal=journal_at(self.journal, opening),
+            base_url=self.base_url,
+            rehearsal=self.rehearsal,
+            observers=traces(wanted=self.otel),
+        )
 
 
 def how_to_show(*, as_json: bool, plain: bool) -> Show:

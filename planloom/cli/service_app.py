@@ -48,6 +48,7 @@ def serve(
     jwt_issuer: Annotated[str | None, typer.Option(metavar="ISS", help="Accept tokens of this issuer.")] = None,
     jwt_audience: Annotated[str | None, typer.Option(metavar="AUD", help="That are meant for this audience.")] = None,
     jwks_url: Annotated[str | None, typer.Option(metavar="URL", help="And signed by a key found there.")] = None,
+    otel: opt.Otel = False,
 ) -> None:
     """Serve workflows over HTTP, and pages to look at runs, start and approve them at http://127.0.0.1:8000/.
 
@@ -73,6 +74,7 @@ def serve(
             issuer=jwt_issuer,
             audience=jwt_audience,
             jwks_url=jwks_url,
+            otel=otel,
         )
     )
 

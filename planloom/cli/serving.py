@@ -13,6 +13,7 @@ import uvicorn
 from planloom.cli.given import source_of
 from planloom.cli.keyring import journal_at
 from planloom.cli.listening import listen_at
+from planloom.cli.observing import traces
 from planloom.core.errors import ConfigError, Problem
 from planloom.engine import Engine
 from planloom.service.app import make_app
@@ -35,6 +36,7 @@ class Wishes:
     issuer: str | None
     audience: str | None
     jwks_url: str | None
+    otel: bool
 
 
 def serve(wishes: Wishes) -> None:
@@ -44,7 +46,8 @@ def serve(wishes: Wishes) -> None:
         ConfigError: A workflow must be mended first, nothing can listen there, or nobody would have to show a key.
     """
     auth = _auth(wishes)
-    engine = Engine(journal=wishes.journal, rehearsal=wishes.rehearsal, base_url=wishes.base_url)
+    observers = traces(wanted=wishes.otel)
+    engine = Engine(journal=wishes.journal, rehearsal=wishes.rehearsal, base_url=wishes.base_url, observers=observers)
     app = make_app(engine, [source_of(given) for given in wishes.sources], auth=auth, drain_s=wishes.drain_s)
     with listen_at(wishes.host, wishes.port) as listening:
         port = listening.getsockname()[1]
