@@ -18,6 +18,7 @@ from planloom.core.panel_events import BoardAdvanced as BoardAdvanced
 from planloom.core.panel_events import PanelStopped as PanelStopped
 from planloom.core.pins import PinnedServer
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
+from planloom.core.vote_event import SampleDrawn as SampleDrawn
 
 Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled", "interrupted"]
 """How a run stands; `interrupted` is never written down: it is `running`, and no process is at work on it."""
@@ -353,6 +354,7 @@ AnyEvent: TypeAlias = (
     | EffectEnded
     | BoardAdvanced
     | PanelStopped
+    | SampleDrawn
     | AttemptEnded
     | Decided
     | NodeCommitted

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from planloom.core.effect import EffectRecord
 from planloom.core.json import Json
-from planloom.core.outcome import Evidence, Failed, FailureKind, Usage
+from planloom.core.outcome import Evidence, Failed, FailureKind, Outcome, Usage
 from planloom.core.plan import NodeId
 from planloom.core.result import AttemptRecord, NodeRecord, NodeState, PanelRecord
 
@@ -24,6 +24,8 @@ class AttemptView:
     usage: Usage = field(default_factory=Usage)
     cost_usd: float = 0.0
     tool_calls: int = 0
+    samples: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
+    """Of a vote, by number."""
 
     @property
     def cut_off(self) -> bool:

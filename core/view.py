@@ -258,6 +258,11 @@ class RunView:
             view.panel = replace(view.panel, stopped=event.reason, dissent=event.dissent)
 
     @_fold.register
+    def _(self, event: ev.SampleDrawn) -> None:
+        if attempt := self._attempt(event.node_id, event.attempt):
+            attempt.samples[event.sample] = event.outcome
+
+    @_fold.register
     def _(self, event: ev.AttemptEnded) -> None:
         if attempt := self._attempt(event.node_id, event.attempt):
             attempt.ended_at, attempt.failed, attempt.evidence = event.at, event.failed, event.evidence

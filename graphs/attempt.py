@@ -1,12 +1,13 @@
 """One attempt of one node: ask a worker, call a tool or run code, then check what came out."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from planloom.agents.panel import Brief
 from planloom.agents.verifier import Claim, Verifier
 from planloom.agents.worker import Task, schema_evidence, work
+from planloom.core import events as ev
 from planloom.core.check import Agree, Voice
 from planloom.core.errors import BudgetExceeded, CheckError, ModelError, ToolError
 from planloom.core.json import Json, JsonObject, clean
@@ -16,7 +17,7 @@ from planloom.core.refs import as_text
 from planloom.graphs.calls import Calls
 from planloom.graphs.consensus import sample_until_agreed
 from planloom.graphs.context import Run
-from planloom.graphs.doubt import doubted
+from planloom.graphs.doubt import weighed
 from planloom.graphs.gate import FlowHeldError, Gate
 from planloom.graphs.grants import GrantedTools
 from planloom.graphs.handles import Handled
@@ -52,7 +53,16 @@ class Attempts:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    async def once(self, job: Job, *, attempt: int, rung: str, agree: Agree | None, last: Failed | None) -> Outcome:
+    async def once(
+        self,
+        job: Job,
+        *,
+        attempt: int,
+        rung: str,
+        agree: Agree | None,
+        last: Failed | None,
+        known: Mapping[int, Outcome],
+    ) -> Outcome:
         """Make one attempt and check it.
 
         Args:
@@ -61,6 +71,7 @@ class Attempts:
             rung: Rung that is asked; empty for nodes that ask no model.
             agree: Samples that must agree; `None` for a single answer.
             last: The failed attempt before this one, whose evidence is passed on.
+            known: Samples that an earlier process has drawn.
         """
         deadline = asyncio.timeout(job.node.timeout_s)
         try:
@@ -68,7 +79,8 @@ class Attempts:
                 if agree is None:
                     plain = await self._checked(job, attempt, rung, last, Voice())
                     return self._weighed(job, attempt, rung, plain)
-                return await self._vote(job, attempt, rung, agree, last)
+                draw = self._samples(job, attempt, rung, agree, last)
+                return await sample_until_agreed(agree, draw, known)
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -86,14 +98,28 @@ class Attempts:
         reading = Reading(text=as_text(outcome.output), question="\n".join([job.goal, *given]), sources=given)
         model = run.spec.models[rung].model
         kind, names = job.node.id.partition("[")[0], (rung, model, model.partition(":")[2])
-        return doubted(run.policy, reading, outcome, kind=kind, models=names) or outcome
+        return weighed(run.policy, reading, outcome, kind=kind, models=names)
 
-    async def _vote(self, job: Job, attempt: int, rung: str, agree: Agree, last: Failed | None) -> Outcome:
+    def _samples(
+        self, job: Job, attempt: int, rung: str, agree: Agree, last: Failed | None
+    ) -> Callable[[int], Awaitable[Outcome]]:
         async def draw(number: int) -> Outcome:
             voice = agree.voice(number)
-            return await self._checked(job, attempt, voice.model or rung, last, voice)
+            outcome = await self._checked(job, attempt, voice.model or rung, last, voice)
+            if isinstance(outcome, Done) or outcome.kind is not FailureKind.BUDGET:
+                drawn = ev.SampleDrawn(
+                    node_id=job.node.id,
+                    attempt=attempt,
+                    sample=number,
+                    asked=str(voice),
+                    output=outcome.output,
+                    evidence=outcome.evidence,
+                    failed=outcome if isinstance(outcome, Failed) else None,
+                )
+                await self._run.log.commit(drawn)
+            return outcome
 
-        return await sample_until_agreed(agree, draw)
+        return draw
 
     async def _checked(self, job: Job, attempt: int, rung: str, last: Failed | None, voice: Voice) -> Outcome:
         outcome = await self._made(job, attempt, rung, last, voice)

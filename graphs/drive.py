@@ -266,6 +266,7 @@ class Driver:
                 rung=progress.rung_name,
                 agree=progress.agree if progress.rungs else None,
                 last=progress.last,
+                known=progress.known,
             )
         self._run.log.note(
             ev.AttemptEnded(
@@ -288,7 +289,7 @@ class Driver:
                 rungs=progress.rungs,
                 rung=progress.rung,
                 failures_on_rung=progress.failures_on_rung,
-                voted=progress.voted or progress.agree is not None or node.kind == "panel",
+                voted=progress.voted or progress.agree is not None or not self._may_vote(node),
                 repeatable=node.kind != "code" and not failed.permanent,
                 wrote=self._run.in_doubt(node, progress.attempt),
                 replans_left=self._run.replans_left,
@@ -296,6 +297,11 @@ class Driver:
         )
         self._note_decision(node, progress.attempt, decision)
         return decision
+
+    def _may_vote(self, node: Node) -> bool:
+        """Whether several samples are harmless: those of a node that writes would write several times."""
+        writes = node.effect == "write" or bool(self._run.writing_tools(node))
+        return node.kind != "panel" and not writes
 
     def _note_decision(self, node: Node, attempt: int, decision: Decision) -> None:
         action: dict[type[Decision], ev.Action] = {

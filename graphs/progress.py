@@ -1,11 +1,12 @@
 """Where one node's work stands between attempts; rebuilt from the journal on resume."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from planloom.core.check import Agree
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.node_view import AttemptView
-from planloom.core.outcome import Failed
+from planloom.core.outcome import Failed, Outcome
 from planloom.core.plan import Node
 from planloom.core.result import DecisionRecord
 from planloom.graphs.context import Run
@@ -27,6 +28,8 @@ class Progress:
     failures_on_rung: int = 0
     voted: bool = False
     last: Failed | None = None
+    known: Mapping[int, Outcome] = field(default_factory=dict[int, Outcome])
+    """Samples of a vote that a process which stopped in its middle had drawn."""
     decision: Decision | None = None
     """Decided but not yet carried out."""
     undecided: bool = False
@@ -57,7 +60,7 @@ class Progress:
 
     def failed(self, failed: Failed) -> None:
         """Count a failed attempt."""
-        self.last = failed
+        self.last, self.known = failed, {}
         self.failures_on_rung += 1
 
 
@@ -104,6 +107,10 @@ def _take_up_rung(progress: Progress, node: Node, run: Run, same: list[AttemptVi
     progress.failures_on_rung = sum(a.failed in real and a.rung == final.rung for a in same)
     progress.last = real[-1] if real else None
     _take_up_vote(progress, node, run, {a.attempt for a in same if a.rung == final.rung and a is not final})
+    for attempt in reversed(same):
+        if not attempt.cut_off or attempt.rung != final.rung:
+            break
+        progress.known = {**attempt.samples, **progress.known}
     if final.failed and not final.cut_off:
         progress.decision = _open_decision(node, run, final.attempt)
         progress.undecided = progress.decision is None

@@ -23,7 +23,7 @@ TABLE: Mapping[Kind, tuple[Step, ...]] = {
     Kind.SCHEMA: ("promote", "replan", "then"),
     Kind.CHECK: ("retry", "vote", "promote", "replan", "then"),
     Kind.DISAGREE: ("promote", "replan", "then"),
-    Kind.DOUBT: ("promote", "then"),
+    Kind.DOUBT: ("vote", "promote", "then"),
     Kind.CANNOT: ("replan", "promote", "then"),
     Kind.QUESTION: ("question", "replan", "promote", "then"),
     Kind.REFUSAL: ("promote", "ask"),

@@ -178,6 +178,18 @@ def _(event: ev.PanelStopped) -> dict[str, Json]:
 
 
 @_facts.register
+def _(event: ev.SampleDrawn) -> dict[str, Json]:
+    drawn: dict[str, Json] = _failure(event.failed) if event.failed else {"output": event.output}
+    return {
+        "node": event.node_id,
+        "attempt": event.attempt,
+        "sample": event.sample,
+        "asked": event.asked,
+        **drawn,
+    }
+
+
+@_facts.register
 def _(event: ev.AttemptEnded) -> dict[str, Json]:
     return {
         "node": event.node_id,

@@ -30,8 +30,8 @@ EXIT_CODES: dict[Status, int] = {
 """Exit code of `run` and `resume` by the run's status."""
 
 
-_TOLD = ("agree",)
-"""Checks whose evidence is worth a line though they passed: who was outvoted."""
+_TOLD = ("agree", "policy")
+"""Checks whose evidence is worth a line though they passed: who was outvoted, how likely an answer is right."""
 
 
 def summary(view: RunView, now: float) -> RenderableType:

@@ -87,6 +87,14 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
         'panel-stopped node=a attempt=1 reason=dissent rounds=2 dissent="c1 and c2: they differ"',
     ),
     (
+        ev.SampleDrawn(at=1.0, node_id=A, attempt=1, sample=0, asked="plain", output={"k": 1}),
+        'sample-drawn node=a attempt=1 sample=0 asked=plain output={"k": 1}',
+    ),
+    (
+        ev.SampleDrawn(at=1.0, node_id=A, attempt=1, sample=1, asked="program on other", failed=FAILED),
+        'sample-drawn node=a attempt=1 sample=1 asked="program on other" ok=false failure=check message="too long"',
+    ),
+    (
         ev.AttemptEnded(at=1.0, node_id=A, attempt=1, seconds=1.0, failed=FAILED),
         'attempt-ended node=a attempt=1 ok=false failure=check message="too long" seconds=1',
     ),

@@ -116,6 +116,8 @@ EVENTS: list[ev.AnyEvent] = [
     ev.EffectEnded(node_id=A, attempt=1, tool="t.w", key="k", outcome="failed", error="no", told_by="verify"),
     ev.BoardAdvanced(node_id=A, attempt=1, board=BOARD, contradictions=(PAIR,)),
     ev.PanelStopped(node_id=A, attempt=1, reason="dissent", rounds=2, dissent=(PAIR,)),
+    ev.SampleDrawn(node_id=A, attempt=1, sample=0, asked="plain", output={"k": 1}, evidence=FAILED.evidence),
+    ev.SampleDrawn(node_id=A, attempt=1, sample=1, asked="program on other", failed=FAILED),
     ev.AttemptEnded(node_id=A, attempt=1, seconds=2.0, evidence=FAILED.evidence, failed=FAILED),
     ev.AttemptEnded(node_id=A, attempt=2, seconds=2.0),
     ev.Decided(node_id=A, attempt=1, action="promote", reason="check on mini", rung="big"),

@@ -38,7 +38,7 @@ ROWS = [
     Row(Kind.SCHEMA, "promote replan ask"),
     Row(Kind.CHECK, "retry vote promote replan ask"),
     Row(Kind.DISAGREE, "promote replan ask"),
-    Row(Kind.DOUBT, "promote ask"),
+    Row(Kind.DOUBT, "vote promote ask"),
     Row(Kind.CANNOT, "replan promote ask"),
     Row(Kind.QUESTION, "ask replan promote"),
     Row(Kind.REFUSAL, "promote ask", bare="ask"),

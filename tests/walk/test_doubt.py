@@ -55,6 +55,18 @@ async def test_an_answer_is_kept_that_looks_right_that_no_group_is_about_or_that
     async with Engine(journal=tmp_path / "j.db") as engine:
         result = await engine.run(project(tmp_path, mini=mini, model=model, promote=promote))
     assert (result.status, result.output, len(result.nodes["count"].attempts)) == ("done", mini, 1)
+    weighed = [item.found for item in result.nodes["count"].attempts[0].evidence if item.check == "policy"]
+    assert len(weighed) == (mini == RIGHT)
+    assert all(found.endswith("going up is worth +0.27") for found in weighed)
+
+
+async def test_a_doubted_answer_is_voted_on_first_where_the_workflow_has_a_vote(tmp_path: Path) -> None:
+    workflow = project(tmp_path, mini=WRONG, promote="true, vote: {samples: 3, quorum: 2}, retry: 0")
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(workflow)
+    assert (result.status, result.output) == ("done", WRONG)
+    assert [decision.action for decision in result.decisions] == ["vote"]
+    assert [attempt.usage.calls for attempt in result.nodes["count"].attempts] == [1, 2]
 
 
 async def test_a_policy_file_that_is_not_there_stops_the_run_before_it_begins(tmp_path: Path) -> None:
