@@ -18,6 +18,7 @@ from planloom.core.errors import ConfigError, Problem
 from planloom.engine import Engine
 from planloom.service.app import make_app
 from planloom.service.caller import Authenticate, api_keys, this_machine
+from planloom.service.metrics import Metrics
 from planloom.service.tokens import Issuer, tokens
 from planloom.state.keys import Keys
 
@@ -46,9 +47,12 @@ def serve(wishes: Wishes) -> None:
         ConfigError: A workflow must be mended first, nothing can listen there, or nobody would have to show a key.
     """
     auth = _auth(wishes)
-    observers = traces(wanted=wishes.otel)
+    metrics = Metrics()
+    observers = [metrics, *traces(wanted=wishes.otel)]
     engine = Engine(journal=wishes.journal, rehearsal=wishes.rehearsal, base_url=wishes.base_url, observers=observers)
-    app = make_app(engine, [source_of(given) for given in wishes.sources], auth=auth, drain_s=wishes.drain_s)
+    app = make_app(
+        engine, [source_of(given) for given in wishes.sources], auth=auth, drain_s=wishes.drain_s, metrics=metrics
+    )
     with listen_at(wishes.host, wishes.port) as listening:
         port = listening.getsockname()[1]
         where = f"[{wishes.host}]" if ":" in wishes.host else wishes.host

@@ -17,6 +17,8 @@ from planloom.engine import Engine
 from planloom.service.caller import Authenticate
 from planloom.service.catalogue import catalogue_of
 from planloom.service.limits import Limits
+from planloom.service.metrics import Metrics
+from planloom.service.metrics_route import add_metrics
 from planloom.service.pages import ui
 from planloom.service.problems import install
 from planloom.service.routes import router
@@ -39,8 +41,9 @@ def make_app(
     auth: Authenticate,
     limits: Limits | None = None,
     drain_s: float = 20.0,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
-    """Return the whole app; arguments as those of `router` and `lifespan`."""
+    """Return the whole app; arguments as those of `router` and `lifespan`; `metrics` observes the engine."""
     catalogue = catalogue_of(workflows)
     limits = limits or Limits()
     service = Service(engine=engine, workflows=catalogue, authenticate=auth, limits=limits)
@@ -63,6 +66,8 @@ def make_app(
     if mcp is not None:
         app.router.routes.append(Route("/mcp", mcp))
     install(app)
+    if metrics is not None:
+        add_metrics(app, metrics, auth)
     app.mount("/ui", ui())
 
     @app.get("/", include_in_schema=False)
