@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: help quickstart test check docs lint types imports format lock clean
+DAGRE := 3.1.3
+VENDOR := planloom/service/ui/vendor
+
+.PHONY: help quickstart test check docs lint types imports format lock vendor pictures clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /  /'
@@ -47,6 +50,15 @@ format: $(STAMP)  ## Format the code
 
 lock: $(STAMP)  ## Renew requirements.lock within the bounds of pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --group dev --no-header --no-annotate pyproject.toml -o requirements.lock
+
+vendor:  ## Fetch the library that lays out the pages' graphs; fails where it is not what was fetched before
+	cd $(VENDOR) && npm pack --silent @dagrejs/dagre@$(DAGRE) >/dev/null
+	cd $(VENDOR) && tar xzf dagrejs-dagre-$(DAGRE).tgz --strip-components 1 package/LICENSE package/dist/dagre.esm.js
+	cd $(VENDOR) && sed '/^\/\/# sourceMappingURL=/d' dist/dagre.esm.js > dagre.esm.js && mv LICENSE dagre.LICENSE.txt
+	cd $(VENDOR) && rm -r dist dagrejs-dagre-$(DAGRE).tgz && sha256sum --check SHA256SUMS
+
+pictures: $(STAMP)  ## Take the pictures of the pages in docs/ anew
+	PLANLOOM_UI_SHOTS=docs $(BIN)/pytest tests/service/test_ui.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist site *.egg-info

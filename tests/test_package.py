@@ -1,6 +1,7 @@
 """The package as it is built and imported."""
 
 import ast
+import hashlib
 import subprocess
 import sys
 import tomllib
@@ -39,3 +40,19 @@ def test_no_file_is_over_400_lines_and_no_function_over_50() -> None:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert (node.end_lineno or 0) - node.lineno < 50, f"{path}: {node.name}"
+
+
+def test_every_file_of_the_pages_is_in_the_wheel_and_what_is_not_ours_is_what_was_fetched() -> None:
+    package = ROOT / "planloom/service"
+    globs = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    packed = {path for glob in globs["planloom.service"] for path in package.glob(glob) if path.is_file()}
+    assert packed == {path for path in (package / "ui").rglob("*") if path.is_file()}
+    vendor = package / "ui/vendor"
+    sums = dict(reversed(line.split()) for line in (vendor / "SHA256SUMS").read_text().splitlines())
+    assert sums == {name: hashlib.sha256((vendor / name).read_bytes()).hexdigest() for name in sums}
+    assert {path.name for path in vendor.glob("*.js")} <= set(sums)
+
+
+def test_no_script_of_the_pages_is_over_300_lines() -> None:
+    for path in (ROOT / "planloom/service/ui/js").glob("*.js"):
+        assert path.read_text().count("\n") <= 300, path

@@ -46,16 +46,16 @@ export class Api {
    * @returns {Promise<any>}
    */
   async post(path, body, headers = {}) {
-    const json = body === undefined ? {} : { body: JSON.stringify(body) };
-    const type = body === undefined ? {} : { "Content-Type": "application/json" };
-    return (await this.send(path, { method: "POST", headers: { ...headers, ...type }, ...json })).json();
+    if (body === undefined) return (await this.send(path, { method: "POST", headers })).json();
+    const typed = { ...headers, "Content-Type": "application/json" };
+    return (await this.send(path, { method: "POST", headers: typed, body: JSON.stringify(body) })).json();
   }
 
   /**
    * Send a request and return an answer that is no error.
    *
    * @param {string} path
-   * @param {RequestInit & { headers?: Record<string, string> }} [init]
+   * @param {Omit<RequestInit, "headers"> & { headers?: Record<string, string> }} [init]
    * @returns {Promise<Response>}
    * @throws {Problem}
    */

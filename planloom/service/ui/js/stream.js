@@ -52,7 +52,9 @@ export class Stream {
 
   /** @returns {Promise<boolean>} whether more may come */
   async #read() {
-    const headers = this.last ? { "Last-Event-ID": String(this.last) } : {};
+    /** @type {Record<string, string>} */
+    const headers = {};
+    if (this.last) headers["Last-Event-ID"] = String(this.last);
     const response = await this.api.send(this.path, { headers, signal: this.#stopped.signal });
     if (response.status === 204 || !response.body) return false;
     this.onState(true);
