@@ -125,7 +125,9 @@ class RunView:
     def apply(self, event: ev.AnyEvent) -> None:
         """Take one event in; events must come in the order they were journaled."""
         if isinstance(event, ev.RunStarted | ev.RunResumed):
+            self._fold(event)
             self._last_at = event.at
+            return
         self.active_s += max(0.0, event.at - self._last_at)
         self._last_at = max(self._last_at, event.at)
         self._fold(event)
@@ -149,7 +151,7 @@ class RunView:
                 view.unmended = False
         self.status, self.ended_at, self.error = "running", None, ""
         for node_id in event.interrupted:
-            self.node(node_id).interrupt(event.at)
+            self.node(node_id).interrupt(self._last_at)
 
     @_fold.register
     def _(self, event: ev.NodePlanned) -> None:

@@ -46,8 +46,11 @@ class _Layout:
         self.held: dict[NodeId | None, list[Span]] = {}
         self.open_holds: dict[NodeId | None, str] = {}
         """What waits for a person, and what the answer will be bound to."""
+        self.answered: dict[NodeId | None, list[float]] = {}
+        """When a person, or a policy, let what waited go on."""
         self.marks: dict[NodeId | None, list[Mark]] = {}
         self.beats: dict[NodeId | None, list[Beat]] = {}
+        self.begun = [event.at for event in events if isinstance(event, ev.AttemptStarted)]
         self._gather()
         self.edges = edges_of({node_id: node for node_id, (node, _) in self.planned.items()})
 
@@ -114,6 +117,7 @@ class _Layout:
             self._hold(None, event.at, event.plan_digest, "the plan waits for approval")
         elif isinstance(event, ev.ApprovalGiven):
             place = self.axis.place(event.at)
+            self.answered.setdefault(event.node_id, []).append(event.at)
             if self.open_holds.pop(event.node_id, None):
                 waits = self.held[event.node_id]
                 waits[-1] = replace(waits[-1], end=place)
@@ -208,7 +212,7 @@ class _Layout:
         done = sum(element.state == "done" for element in elements)
         cost_usd = node.cost_usd + sum(element.cost_usd for element in elements)
         tries = f"×{len(node.attempts)}" if len(node.attempts) > 1 else ""
-        facts = [tries, node.state if node.started_at is None else seconds(self._took(node, node.started_at))]
+        facts = [tries, node.state if node.started_at is None else seconds(self._took(node))]
         facts.append(usd(cost_usd) if cost_usd else "")
         return Lane(
             name=f"{node.id} {done}/{node.elements}" if node.elements is not None else one_line(node.id),
@@ -221,8 +225,16 @@ class _Layout:
             elements=tuple(self._lane(element) for element in elements),
         )
 
-    def _took(self, node: NodeView, started_at: float) -> float:
+    def _took(self, node: NodeView) -> float:
+        """Return the seconds of its attempts; a map's own row counts from its first element to its last."""
+        if node.attempts:
+            return sum(self._ended(attempt) - attempt.started_at for attempt in node.attempts)
+        started_at = self.end if node.started_at is None else node.started_at
         return self.axis.worked(started_at, node.ended_at if node.ended_at is not None else self.end)
+
+    def _ended(self, attempt: AttemptView) -> float:
+        end = attempt.ended_at if attempt.ended_at is not None else self.end
+        return min(end, self.axis.stopped(attempt.started_at))
 
     def _waits(self, node: NodeView) -> Iterator[Span]:
         yield from self.held.get(node.id, ())
@@ -237,18 +249,26 @@ class _Layout:
         yield from self._wait("needs", came, ready, "waits for what it needs")
         idle = ready
         for attempt in node.attempts:
-            yield from self._wait("slot", idle, attempt.started_at, "waits for a place to run")
-            idle = attempt.ended_at if attempt.ended_at is not None else self.end
+            free = self._free(node.id, idle, attempt.started_at)
+            yield from self._wait("slot", free, attempt.started_at, "waits for a place to run")
+            idle = self._ended(attempt)
+
+    def _free(self, node_id: NodeId, idle: float, start: float) -> float:
+        """Return from when nothing but a place was missing: no answer, and no process that is at work."""
+        answers = [
+            at for held in (None, base_of(node_id), node_id) for at in self.answered.get(held, ()) if at <= start
+        ]
+        began = self.axis.taken_up(start)
+        resumed = [at for at in self.begun if at >= began] if began > idle else []
+        return max([idle, *answers, *resumed[:1]])
 
     def _wait(self, kind: SpanKind, start: float, end: float, title: str) -> Iterator[Span]:
-        first = self.axis.place(start if kind == "needs" else max(start, self.axis.taken_up(end)))
-        final = self.axis.place(end)
+        first, final = self.axis.place(start), self.axis.place(end)
         if final - first > self.hair:
             yield Span(kind=kind, start=first, end=final, title=f"{title}, {seconds(final - first)}")
 
     def _attempt(self, node: NodeView, attempt: AttemptView) -> Span:
-        end = attempt.ended_at if attempt.ended_at is not None else self.end
-        end = min(end, self.axis.stopped(attempt.started_at))
+        end = self._ended(attempt)
         return Span(
             kind=self._kind(attempt),
             start=self.axis.place(attempt.started_at),

@@ -105,6 +105,8 @@ def _state(node: NodeView, elements: list[NodeView]) -> NodeState:
 
 
 def _seconds(node: NodeView, now: float) -> float | None:
+    if node.attempts:
+        return sum(max(0.0, (now if a.ended_at is None else a.ended_at) - a.started_at) for a in node.attempts)
     if node.started_at is None:
         return None
     end = node.ended_at if node.ended_at is not None and node.state != "running" else now

@@ -14,9 +14,11 @@ from planloom.cli.gantt import Gantt, Lane, Span
 from planloom.cli.gantt_html import as_html
 from planloom.cli.gantt_svg import as_svg
 from planloom.cli.lanes import gantt_of
+from planloom.cli.rows import table
 from planloom.cli.timeline import timeline
 from planloom.core import events as ev
 from planloom.core.plan import Node, NodeId, Plan
+from planloom.core.view import RunView
 
 START = 1000.0
 DAY_S = 86_400.0
@@ -79,7 +81,38 @@ def test_attempts_waits_and_marks_stand_where_they_happened(approved: list[ev.An
         ("held", "waits for a human: it writes"),
         ("approved", "approved by a human\ngo on"),
     ]
-    assert lane(gantt, "load").facts == "×3 · 5.00s · $0.3000"
+    assert lane(gantt, "load").facts == "×3 · 4.00s · $0.3000"
+
+
+def test_neither_a_person_nor_the_start_of_a_process_counts_as_a_wait_for_a_place(story, make_node: MakeNode) -> None:
+    def asks(at: float) -> None:
+        story.events.append(ev.NodeHeld(at=START + at, node_id=NodeId("c"), reason="ask", node_digest=f"d{at}"))
+
+    def answers(at: float, asked: float) -> None:
+        given = ev.ApprovalGiven(at=START + at, node_id=NodeId("c"), approved=True, bound_to=f"d{asked}")
+        story.events.append(given)
+
+    story.begin(make_node("c"), make_node("other"))
+    story.attempt("c", 1, "mini", 0.0).fails("c", 1, 1.0)
+    asks(1)
+    answers(31, 1)  # answered while the run was at work
+    story.attempt("c", 2, "mini", 31.0).fails("c", 2, 32.0)
+    asks(32)
+    story.ends("waiting", 32.0)
+    story.events.append(ev.RunResumed(at=START + 500))
+    answers(500, 32)
+    story.attempt("other", 1, "mini", 502.0)  # two seconds of imports
+    story.attempt("c", 3, "mini", 503.0).commits("c", 3, 504.0, 1).ends("done", 505.0)
+    c = lane(gantt_of(story.events, START), "c")
+    assert [round(span.end - span.start, 3) for span in c.spans if span.kind == "slot"] == [1.0]
+    assert c.facts == "×3 · 3.00s"
+    (row,) = [row for row in table(story.view, START).rows if row.id == "c"]
+    assert row.seconds == 3.0
+
+
+def test_an_attempt_that_a_kill_cut_off_ends_with_the_last_event_of_its_process(approved: list[ev.AnyEvent]) -> None:
+    cut = RunView(approved).nodes[NodeId("load")].attempts[1]
+    assert (cut.cut_off, cut.ended_at) == (True, START + 4)
 
 
 def test_who_points_at_an_attempt_sees_its_evidence(approved: list[ev.AnyEvent]) -> None:
