@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,8 +85,8 @@ def _tell(verdict: _Verdict) -> None:
     if verdict.problems:
         typer.echo(harmless(str(ConfigError(verdict.file, verdict.problems))), err=True)
         return
-    warned = [Problem(f"warning: {found.message}", found.field, found.line, found.column) for found in verdict.warnings]
-    if warned:
+    if verdict.warnings:
+        warned = [replace(found, message=f"warning: {found.message}") for found in verdict.warnings]
         typer.echo(harmless(str(ConfigError(verdict.file, warned))), err=True)
     typer.echo(f"{verdict.file}: ok")
 
@@ -117,7 +117,7 @@ async def explain(file: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(explained_json(workflow.spec, checked), ensure_ascii=False))
     else:
-        console().print(explained(workflow.spec, checked))
+        console().print(explained(workflow, checked))
 
 
 async def lock(file: str) -> None:

@@ -1,7 +1,7 @@
 """What a workflow would do, before anything runs: its plan, the range of calls and cost, who plans."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,11 @@ from rich.text import Text
 
 from planloom.cli.order import goal_of, in_order
 from planloom.cli.rails import MARK, rails
-from planloom.cli.words import count_range, one_line, seconds, tokens, usd, usd_range
+from planloom.cli.words import count_range, harmless, one_line, seconds, tokens, usd, usd_range
+from planloom.configs.load import Workflow
 from planloom.configs.spec import BudgetSpec, RungSpec, WorkflowSpec
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
+from planloom.core.errors import ConfigError
 from planloom.core.json import JsonObject
 from planloom.core.plan import Node, Plan
 from planloom.graphs.critical_path import timing
@@ -30,8 +32,9 @@ _ONE_WORKER = (
 )
 
 
-def explained(spec: WorkflowSpec, checked: "Checked") -> RenderableType:
+def explained(workflow: Workflow, checked: "Checked") -> RenderableType:
     """Draw the plan table of a hand-written plan, or say who will plan and with what; then the models."""
+    spec = workflow.spec
     parts: list[RenderableType] = [Text(spec.name, "bold")]
     if spec.description:
         parts.append(Text(one_line(spec.description, 1000), "bright_black"))
@@ -39,10 +42,18 @@ def explained(spec: WorkflowSpec, checked: "Checked") -> RenderableType:
         parts.append(_planner(spec))
     else:
         parts += [_nodes(checked.plan, checked), _sums(spec, checked.plan, checked)]
-    parts += [Text(), _models(spec), *_tools(spec)]
+    parts += [Text(), _models(spec), *_tools(spec, checked)]
     parts.append(Text.assemble(("budget  ", "bold"), _budget(spec.budget)))
-    parts += [Text(f"warning: {one_line(finding.text, 400)}", "yellow") for finding in checked.findings]
+    warned = warnings_of(workflow, checked)
+    if warned.problems:
+        parts.append(Text(harmless(str(warned)), "yellow"))
     return Group(*parts)
+
+
+def warnings_of(workflow: Workflow, checked: "Checked") -> ConfigError:
+    """Return what is odd about a workflow that may run, each with its place in the file."""
+    found = workflow.as_config_error(checked.findings).problems
+    return ConfigError(workflow.source, [replace(problem, message=f"warning: {problem.message}") for problem in found])
 
 
 def explained_json(spec: WorkflowSpec, checked: "Checked") -> JsonObject:
@@ -71,10 +82,9 @@ def _nodes(plan: Plan, checked: "Checked") -> RenderableType:
     for node_id in order:
         node = plan.nodes[node_id]
         front = (lines[node_id] if lines else MARK).replace(MARK, "○")
-        each = " per element" if node.map is not None else ""
         estimate = checked.estimates.get(node_id)
         grid.add_row(
-            Text.assemble((f"{front} ", "bright_black"), node_id, (each, "bright_black")),
+            Text.assemble((f"{front} ", "bright_black"), node_id, (_marks(node), "bright_black")),
             Text(estimate.rung or node.kind if estimate else node.kind, "magenta"),
             Text(count_range(estimate.calls_low, estimate.calls_high) if estimate else ""),
             Text(usd_range(estimate.usd_low, estimate.usd_high) if estimate and estimate.rung else ""),
@@ -83,6 +93,16 @@ def _nodes(plan: Plan, checked: "Checked") -> RenderableType:
             Text(one_line(goal_of(node)), "bright_black"),
         )
     return grid
+
+
+def _marks(node: Node) -> str:
+    marks = {
+        "per element": node.map is not None,
+        "write": node.effect == "write",
+        "approve": node.approve,
+        "when": node.when is not None,
+    }
+    return "".join(f" {mark}" for mark, holds in marks.items() if holds)
 
 
 def _grants(node: Node) -> str:
@@ -194,14 +214,14 @@ def _price(rung: RungSpec) -> tuple[str, str]:
     return f"{price.input * _MILLION:,.2f}", f"{price.output * _MILLION:,.2f}"
 
 
-def _tools(spec: WorkflowSpec) -> list[RenderableType]:
+def _tools(spec: WorkflowSpec, checked: "Checked") -> list[RenderableType]:
     kinds = ("python", "files", "http", "sql", "mcp", "ref")
-    named = [
-        f"{name} ({next((kind for kind in kinds if getattr(tool, kind) is not None), '')}, {tool.access})"
-        if tool.files is not None or tool.sql is not None
-        else f"{name} ({next((kind for kind in kinds if getattr(tool, kind) is not None), '')})"
-        for name, tool in spec.tools.items()
-    ]
+    named: list[str] = []
+    for name, tool in spec.tools.items():
+        facts = [next((kind for kind in kinds if getattr(tool, kind) is not None), "")]
+        effects = {operation.effect for operation in checked.tools.get(name, ())}
+        facts += [next(effect for effect in ("write", "read", "pure") if effect in effects)] if effects else []
+        named.append(f"{name} ({', '.join(facts)})")
     return [Text.assemble(("tools   ", "bold"), ", ".join(named))] if named else []
 
 

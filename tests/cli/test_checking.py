@@ -95,6 +95,28 @@ def test_explain_shows_nodes_ranges_tools_checks_and_the_longest_path(cli, good:
     assert "0.25" in out
 
 
+def test_explain_marks_nodes_that_write_wait_or_may_be_skipped_and_what_tools_do(cli, tmp_path: Path) -> None:
+    (tmp_path / "post.py").write_text("def send(text: str) -> str:\n    return text\n")
+    (tmp_path / "w.yaml").write_text(
+        "version: 1\nname: w\nplanner: {approve: writes}\ninputs: {go: {type: boolean}}\n"
+        "tools: {notify: {ref: 'post:send', effect: write}, dir: {files: {root: .}}}\n"
+        "nodes:\n"
+        "  a: {code: '1', when: inputs.go, on_skip: 'null'}\n"
+        "  b: {tool: notify, with: {text: '${nodes.a.output}'}}\n"
+        "  c: {code: '2'}\n"
+        "output: '${nodes.b.output}'\n"
+    )
+    out = cli("explain", "w.yaml").out
+    words = " ".join(out.split())
+    assert "a when code" in words
+    assert "b write approve tool" in words
+    assert "c code" in words
+    assert "notify (ref, write), dir (files, read)" in out
+    (warning,) = [line for line in out.splitlines() if "warning" in line]
+    assert warning == cli("validate", "w.yaml").err.strip()
+    assert warning.startswith("w.yaml:9:6: nodes.c: warning: ")
+
+
 def test_explain_names_a_planner_of_a_plan_written_by_hand_only_where_one_is_configured(
     cli, good: str, tmp_path: Path
 ) -> None:
