@@ -40,12 +40,13 @@ def assign(
     if len(chosen) > _MOST_NODES:
         return chosen
     spare = max(0.0, (deadline_s or 0.0) - now.makespan_s)
-    moves = sorted(
+    moves = [
         (-(found[0].cost - lane.cost) / max(lane.seconds - found[0].seconds, _HAIR_S), node_id, lane)
         for node_id, found in ((node_id, found) for node_id, found in lanes.items() if found)
         for lane in found[1:]
         if lane.cost < found[0].cost
-    )
+    ]
+    moves.sort(key=lambda move: move[:2])  # lanes have no order of their own
     limit = now.makespan_s + spare
     for _, node_id, lane in moves:
         before = chosen[node_id]

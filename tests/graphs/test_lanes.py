@@ -51,6 +51,12 @@ def test_lanes_cost_no_more_and_end_no_later(
     assert all(chosen[name] in found for name, found in lanes.items())
 
 
+def test_two_lanes_of_equal_worth_are_no_reason_to_stop() -> None:
+    n, usual = NodeId("n"), Lane(name="usual", seconds=1, cost=2)
+    twins = (Lane(name="one", seconds=1, cost=1), Lane(name="two", seconds=1, cost=1))
+    assert assign({n: frozenset()}, {n: (usual, *twins)}) == {n: twins[0]}
+
+
 @pytest.mark.parametrize(("deadline_s", "cheap"), [(None, {"b"}), (8.0, {"b", "a"}), (100.0, {"a", "b", "c"})])
 def test_a_node_goes_to_the_cheap_lane_only_where_there_is_time(deadline_s: float | None, cheap: set[str]) -> None:
     def two(seconds: float) -> tuple[Lane, Lane]:
