@@ -39,10 +39,15 @@ def answer(view: RunView, *, planning_error: str, stopped: str) -> Answer:
     failed = [node_id for node_id, state in states.items() if state == "failed"]
     if all(state in ("done", "skipped") for state in states.values()):
         return Answer("failed" if missing else "done", output, "; ".join(missing))
-    reasons = [f"{node_id}: {view.nodes[node_id].reason}" for node_id in failed]
+    reasons = [_why(node_id, view.nodes[node_id].reason) for node_id in failed]
     error = "; ".join([stopped, *reasons] if stopped else reasons) or planning_error or "not every node could run"
     anything = any(_has_value(view, node_id) for node_id in _wanted(template, view))
     return Answer("partial" if anything else "failed", output if anything else None, error)
+
+
+def _why(node_id: NodeId, reason: str) -> str:
+    """Name the node that failed; a map's reason names its elements already."""
+    return reason if reason.startswith(f"{node_id}[") else f"{node_id}: {reason}"
 
 
 def output_template(view: RunView) -> Json:

@@ -200,7 +200,8 @@ class Driver:
         """Settle a map that some elements keep from being done: held if one waits, else failed."""
         if Settled.HELD in broken.values():
             return Settled.HELD
-        reasons = [f"[{index}]: {self._run.view.nodes[_element_id(node, index)].reason}" for index in broken]
+        ids = (_element_id(node, index) for index in broken)
+        reasons = [f"{element_id}: {self._run.view.nodes[element_id].reason}" for element_id in ids]
         self._fail(node, Failed(kind=FailureKind.INPUT, message="; ".join(reasons)[:1000]))
         if failed := self._mend_map.pop(node.id, None):
             self._on_replan(node.id, failed)

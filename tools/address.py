@@ -84,7 +84,8 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         if not self._private:
             for address in addresses:
                 if not is_public(address):
-                    raise PrivateAddressError(f"{host!r} leads to {address}, which is not a public address")
+                    told = f"{host!r} leads to {address}, which is not a public address"
+                    raise PrivateAddressError(f"{told}; only `private: true` lets it through")
         failure: httpcore.ConnectError | None = None
         for address in addresses:
             try:
@@ -93,7 +94,9 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
                 failure = exc
                 continue
             return stream if self._private else await _abroad(stream, host)
-        raise failure or httpcore.ConnectError(f"{host!r} has no address")
+        if failure is None:
+            raise httpcore.ConnectError(f"{host!r} has no address")
+        raise httpcore.ConnectError(f"{host}:{port}: {_reason(failure)}") from failure
 
     async def connect_unix_socket(
         self,
@@ -116,6 +119,13 @@ async def _abroad(stream: httpcore.AsyncNetworkStream, host: str) -> httpcore.As
         return stream
     await stream.aclose()
     raise PrivateAddressError(f"{host!r} leads to {there or 'nowhere'}, which is not an address of another machine")
+
+
+def _reason(failure: BaseException) -> str:
+    """Say why nothing was connected to: what the system said lies under what its callers made of it."""
+    while failure.__cause__ is not None:
+        failure = failure.__cause__
+    return "connection refused" if isinstance(failure, ConnectionRefusedError) else str(failure)
 
 
 def _ip(address: object) -> str:

@@ -222,7 +222,9 @@ class Toolbox:
                 return await work
         except ToolError as exc:
             self._secrets.hide_error(exc)
-            raise
+            if exc.tool == tool.name:
+                raise
+            raise ToolError(tool.name, exc.message, trace=exc.trace, permanent=exc.permanent) from exc
         except TimeoutError as exc:
             if not deadline.expired():
                 raise ToolError(tool.name, f"timed out: {self._secrets.hide(str(exc))}") from exc

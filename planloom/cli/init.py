@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from planloom.cli.hints import command
 from planloom.core.errors import ConfigError, Problem
 
 _WORKFLOW = """\
@@ -142,13 +143,16 @@ def _schema() -> str:
 
 def _next_steps(folder: Path, files: list[str]) -> str:
     enter = [] if folder.resolve() == Path.cwd() else [f"  cd {folder}"]
+    run, plan = command("run", "workflow.yaml"), command("explain", "workflow.yaml")
+    rehearse = f"{run} --rehearsal rehearsal.yaml"
+    wide = len(rehearse)
     return "\n".join(
         [
             f"wrote {', '.join(files)}",
             "next:",
             *enter,
-            "  planloom run workflow.yaml --rehearsal rehearsal.yaml   # no key, no network",
-            "  planloom explain workflow.yaml                          # what it would do and cost",
-            "  planloom run workflow.yaml                              # with OPENAI_API_KEY set",
+            f"  {rehearse}   # no key, no network",
+            f"  {plan:<{wide}}   # what it would do and cost",
+            f"  {run:<{wide}}   # with OPENAI_API_KEY set",
         ]
     )

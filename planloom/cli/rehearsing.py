@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from planloom.cli.given import find_script
+from planloom.cli.hints import command
 from planloom.cli.listening import listen_at
 from planloom.cli.words import compact, console, one_line, seconds
 from planloom.models.script import Rule, Script, load_script
@@ -31,7 +32,8 @@ def rehearse(path: Path, *, serve: bool, host: str, port: int) -> None:
 
     with listen_at(host, port) as listening:
         typer.echo(f"rehearsing {path} on http://{host}:{port}/v1, no model is asked; stop with Ctrl-C")
-        typer.echo(f"use it: OPENAI_API_KEY=none planloom run WORKFLOW --base-url http://{host}:{port}/v1")
+        run = command("run", "WORKFLOW", "--base-url", f"http://{host}:{port}/v1")
+        typer.echo(f"use it: OPENAI_API_KEY=none {run}")
         asyncio.run(serve_rehearsal(script, host, port, listening=listening))
 
 

@@ -95,6 +95,14 @@ def test_explain_shows_nodes_ranges_tools_checks_and_the_longest_path(cli, good:
     assert "0.25" in out
 
 
+def test_init_tells_commands_as_the_program_was_called(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = tmp_path / "bin" / "planloom"
+    called.parent.mkdir()
+    called.touch()
+    monkeypatch.setattr("sys.argv", [str(called)])
+    assert f"  {called} run workflow.yaml --rehearsal rehearsal.yaml   # no key" in cli("init", "new").out
+
+
 def test_explain_marks_nodes_that_write_wait_or_may_be_skipped_and_what_tools_do(cli, tmp_path: Path) -> None:
     (tmp_path / "post.py").write_text("def send(text: str) -> str:\n    return text\n")
     (tmp_path / "w.yaml").write_text(

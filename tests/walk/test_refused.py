@@ -33,7 +33,12 @@ _DIR: JsonObject = {"files": {"root": "."}}
 
 CASES = [
     Case("a path of no rule", _NET, _post("http://127.0.0.1:9/b"), "is not allowed; allowed: GET"),
-    Case("a private address", _GUARDED, {"tool": "net", "with": {"url": "http://127.0.0.1:9/"}}, "not a public"),
+    Case(
+        "a private address",
+        _GUARDED,
+        {"tool": "net", "with": {"url": "http://127.0.0.1:9/"}},
+        "`private: true`",
+    ),
     Case("a forbidden verb", _DB, {"tool": "net.query", "with": {"sql": "DROP TABLE t"}}, "DROP is not allowed here"),
     Case("a path outside", _DIR, {"tool": "net.read", "with": {"path": "${inputs.up}"}}, "without `..`"),
     Case("wrong arguments", _DIR, {"tool": "net.read", "with": {"path": "${inputs.n}"}}, "path: "),
@@ -60,6 +65,18 @@ async def test_a_tool_node_does_not_repeat_a_refused_call(
     assert case.told in result.error
     assert len(result.nodes[NodeId("a")].attempts) == 1
     assert [decision.action for decision in result.decisions] == ["stop"]
+
+
+async def test_a_call_that_nobody_answers_names_tool_host_port_and_reason(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    net: JsonObject = {"http": {"allow": ["GET http://127.0.0.1:9/*"], "private": True}}
+    node: JsonObject = {"tool": "net.get", "with": {"url": "http://127.0.0.1:9/"}}
+    body: JsonObject = {"route": {"retry": 0}, "tools": {"net": net}, "nodes": {"a": node}}
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(make_workflow(_yaml(body), models=""))
+    called = "tool 'net.get': GET http://127.0.0.1:9/"
+    assert result.error == f"a: {called} failed: 127.0.0.1:9: connection refused"
 
 
 async def test_a_refused_write_is_known_not_to_have_happened(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
