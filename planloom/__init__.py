@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from planloom.core.result import RunResult as RunResult
     from planloom.engine import Engine as Engine
     from planloom.handle import RunHandle as RunHandle
+    from planloom.node import as_node as as_node
     from planloom.once import run_sync as run_sync
     from planloom.tools.functions import tool as tool
 
@@ -30,6 +31,7 @@ _HOMES = {
     "RunResult": "planloom.core.result",
     "ToolError": "planloom.core.errors",
     "Workflow": "planloom.configs.load",
+    "as_node": "planloom.node",
     "run_sync": "planloom.once",
     "tool": "planloom.tools.functions",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "RunResult",
     "ToolError",
     "Workflow",
+    "as_node",
     "run_sync",
     "tool",
 ]

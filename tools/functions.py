@@ -98,7 +98,20 @@ def marks_of(function: Callable[..., object]) -> ToolMarks | None:
 
 
 def load_function(ref: str, base_dir: Path, *, field: str = "ref") -> Callable[..., object]:
-    """Import `module:function`.
+    """Import `module:function` as `load_object` does.
+
+    Raises:
+        ConfigError: There is no such module or function, or it is not callable, or importing it failed.
+    """
+    found = load_object(ref, base_dir, field=field)
+    if not callable(found):
+        module_name, _, attribute = ref.partition(":")
+        raise _fault(base_dir, field, f"{attribute!r} in module {module_name!r} is not callable")
+    return found
+
+
+def load_object(ref: str, base_dir: Path, *, field: str = "ref") -> object:
+    """Import `module:name`.
 
     Args:
         ref: What to import.
@@ -106,7 +119,7 @@ def load_function(ref: str, base_dir: Path, *, field: str = "ref") -> Callable[.
         field: Where the workflow names it, for the error.
 
     Raises:
-        ConfigError: There is no such module or function, or it is not callable, or importing it failed.
+        ConfigError: There is no such module or name, or importing it failed.
     """
     module_name, _, attribute = ref.partition(":")
     try:
@@ -118,8 +131,6 @@ def load_function(ref: str, base_dir: Path, *, field: str = "ref") -> Callable[.
     except Exception as exc:  # whatever a user's module raises while it is imported
         message = f"importing {module_name!r} failed: {told(exc)}"
         raise _fault(base_dir, field, message) from exc
-    if not callable(found):
-        raise _fault(base_dir, field, f"{attribute!r} in module {module_name!r} is not callable")
     return found
 
 

@@ -19,12 +19,13 @@ from planloom.core.plan import ToolName
 from planloom.core.secrets import Secrets
 from planloom.tools.base import Happened, Source, Tool, Verify
 from planloom.tools.files import FilesSource
-from planloom.tools.functions import FunctionSource, load_function, verify_hook
+from planloom.tools.functions import FunctionSource, load_function, load_object, verify_hook
 from planloom.tools.http import HttpSource
 from planloom.tools.marks import guarded_by, strange_marks
 from planloom.tools.mcp import McpSource
 from planloom.tools.openapi import OpenApiSource
 from planloom.tools.python import PythonSource
+from planloom.tools.runnables import Runnable, RunnableSource
 from planloom.tools.sandbox import Sandbox
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ class Toolbox:
             message = f"expected exactly one of {', '.join(_KINDS)}; found {found}"
             raise ConfigError(self._base_dir, [Problem(message, field)])
         if spec.ref is not None:
-            return FunctionSource(name, spec, load_function(spec.ref, self._base_dir, field=f"{field}.ref"))
+            return self._imported(name, spec, spec.ref)
         if kinds[0] == "python":
             return PythonSource(name, spec, self._sandbox)
         if spec.http is not None and spec.http.openapi:
@@ -108,6 +109,13 @@ class Toolbox:
         if kinds[0] == "mcp":
             return McpSource(name, spec, self._base_dir, self._pins)
         return _IN_FOLDER[kinds[0]](name, spec, self._base_dir)
+
+    def _imported(self, name: str, spec: ToolSpec, ref: str) -> Source:
+        field = f"tools.{name}.ref"
+        found = load_object(ref, self._base_dir, field=field)
+        if isinstance(found, Runnable):
+            return RunnableSource(name, spec, found)
+        return FunctionSource(name, spec, load_function(ref, self._base_dir, field=field))
 
     def _describe(self) -> None:
         self.tools = {}

@@ -33,6 +33,11 @@ async def test_models_and_tools_from_python_run_through_checks_and_ladder(capsys
     ]
 
 
+async def test_a_workflow_is_a_node_of_a_graph_and_a_graph_its_tool() -> None:
+    state = await load(ROOT / "examples" / "langgraph" / "run.py").main()
+    assert state["answer"] == "What is known: Bern is old; Bern is large."
+
+
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     script = tmp_path / "script.yaml"
