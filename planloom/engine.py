@@ -13,7 +13,6 @@ from planloom.configs.load import Workflow
 from planloom.configs.lock import locked
 from planloom.core import events as ev
 from planloom.core.answer import Answers, as_answer
-from planloom.core.errors import RunError
 from planloom.core.json import Json
 from planloom.core.pins import Pins
 from planloom.core.plan import RunId, new_run_id
@@ -30,7 +29,7 @@ from planloom.observe import Observer, observe
 from planloom.parts import Maker, Parts, Wire
 from planloom.state.artifacts import Artifacts
 from planloom.state.inbox import Inbox
-from planloom.state.journal import Journal, RunSummary
+from planloom.state.journal import Journal, JournalError, RunSummary
 from planloom.state.ledger import Ledger
 from planloom.state.log import RunLog
 from planloom.state.memories import Memories
@@ -345,7 +344,7 @@ class Engine:
 
     def _opened(self) -> tuple[Shared, asyncio.TaskGroup]:
         if self._shared is None or self._group is None:
-            raise RunError("the engine is not open; use `async with Engine() as engine`")
+            raise JournalError("the engine is not open; use `async with Engine() as engine`")
         return self._shared, self._group
 
     async def check(self, workflow: Workflow, pins: Pins | None = None) -> Checked:

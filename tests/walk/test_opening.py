@@ -7,6 +7,7 @@ import pytest
 from postgres import served
 
 from planloom.engine import Engine
+from planloom.state.journal import JournalError
 
 
 async def _open(place: str) -> None:
@@ -28,3 +29,11 @@ async def _open_at_once(place: str) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(6):
             group.create_task(_open(place))
+
+
+async def test_an_engine_that_is_not_open_says_so_with_one_kind_of_error(tmp_path: Path) -> None:
+    engine = Engine(journal=tmp_path / "j.db")
+    with pytest.raises(JournalError, match="not open"):
+        await engine.resume("r1")
+    with pytest.raises(JournalError, match="not open"):
+        await engine.gc()
