@@ -19,6 +19,8 @@ class MemorySpec(Part):
     """`named`: what nodes with `remember` give. `checked`: also every worker's result that passed checks."""
     scope: str = Field(default="", max_length=128)
     """Namespace; left out, the workflow's name. Workflows with the same scope share what they know."""
+    embeddings: str | None = None
+    """Model with `api: embeddings`: entries are then also found by what they mean, not only by their words."""
     kinds: tuple[Literal["fact", "result"], ...] = ("fact", "result")
     """What is recalled: facts, which nodes with `remember` give, and results, which passed checks."""
     untrusted: Literal["workers", "nobody"] = "workers"

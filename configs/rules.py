@@ -100,11 +100,24 @@ def _rungs(workflow: JsonObject) -> Iterator[Fault]:
             near = nearest(name, known)
             hint = f"; did you mean {quoted(near)}?" if near else f"; models has {listed(known) or 'none'}"
             yield path, f"expected a name from models, found {quoted(name)}{hint}"
+    yield from _embeddings(workflow)
     ladder = workflow.get("ladder")
     names = ladder if isinstance(ladder, list) else []
     for index, name in enumerate(names):
         if isinstance(name, str) and name in names[:index]:
             yield child("ladder", index), f"expected each rung once, found {quoted(name)} again"
+
+
+def _embeddings(workflow: JsonObject) -> Iterator[Fault]:
+    """Only `memory.embeddings` may name a model that gives vectors, and no other kind of model."""
+    vectors = [name for name, _, rung in _entries(workflow.get("models"), "models") if rung.get("api") == "embeddings"]
+    for path, name in _rung_names(workflow):
+        if name in vectors:
+            yield path, f"expected a model that writes text, found {quoted(str(name))} with api: embeddings"
+    named = _mapping(workflow.get("memory")).get("embeddings")
+    if isinstance(named, str) and named not in vectors:
+        wanted = f"expected a model with api: embeddings, found {quoted(named)}"
+        yield "memory.embeddings", f"{wanted}; models has {listed(vectors) or 'none'} of that kind"
 
 
 def _rung_names(workflow: JsonObject) -> Iterator[tuple[str, Json]]:

@@ -74,8 +74,8 @@ class RungSpec(Spec):
         Words("the name of an environment variable", "variable", hide=True),
     ] = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key; never the key itself."""
-    api: Literal["chat", "responses"] = "chat"
-    """Chat Completions or Responses."""
+    api: Literal["chat", "responses", "embeddings"] = "chat"
+    """Chat Completions or Responses; `embeddings` for a model that `memory: {embeddings: NAME}` names."""
     structured: Literal["auto", "json_schema", "json_object", "tool", "prompt"] = "auto"
     """How a JSON reply is asked for; `auto` tries them in this order and remembers what the server takes."""
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -378,7 +378,7 @@ class WorkflowSpec(Spec):
     @property
     def rungs(self) -> tuple[str, ...]:
         """The ladder, from cheap to strong."""
-        return self.ladder or tuple(self.models)
+        return self.ladder or tuple(name for name, rung in self.models.items() if rung.api != "embeddings")
 
     @property
     def planner_rung(self) -> str | None:

@@ -240,6 +240,9 @@ class Recalled(Event):
     """As it stands in the prompt, also in those of later attempts."""
     untrusted: bool
     """Whether any of them may hold text of others."""
+    found_by: Literal["words", "words and vectors"] = "words"
+    warning: str = ""
+    """Why they were found by words alone, where vectors were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

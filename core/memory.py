@@ -46,6 +46,8 @@ class Memory:
     """How often it was shown to a model."""
     namespace: str = ""
     """Where it is kept."""
+    vector_model: str = ""
+    """Model that made its vector; empty where it has none yet."""
 
 
 def identify(kind: MemoryKind, subject: str, *, trusted: bool) -> str:

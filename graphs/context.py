@@ -216,7 +216,7 @@ def facts_of(workflow: Workflow, toolbox: Toolbox, *, by_hand: bool) -> Facts:
     return Facts(
         inputs=frozenset(spec.inputs),
         tools={name: tools for name in names if (tools := toolbox.expand(name))},
-        rungs=frozenset(spec.models),
+        rungs=frozenset(name for name, rung in spec.models.items() if rung.api != "embeddings"),
         max_nodes=10_000 if by_hand else spec.planner.max_nodes,
         by_hand=by_hand,
         refs=frozenset(ref for ref, _ in check_refs(spec)),

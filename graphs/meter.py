@@ -114,7 +114,8 @@ class Meter:
         try:
             await self._ledger.reserve(reserved)
         except BudgetExceeded as exc:
-            self._log.note(ev.BudgetReached(limit=exc.limit, cap=exc.cap, needed=exc.needed))
+            if request.role != "embedding":  # the run goes on without it
+                self._log.note(ev.BudgetReached(limit=exc.limit, cap=exc.cap, needed=exc.needed))
             raise
         event = ev.CallStarted(
             call_id=uuid.uuid4().hex[:12],

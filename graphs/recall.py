@@ -18,6 +18,7 @@ from planloom.core.plan import Node, NodeId
 from planloom.core.refs import as_text
 from planloom.graphs.attempt import Job
 from planloom.graphs.context import Run
+from planloom.graphs.near import near
 from planloom.graphs.taint import MEMORY, Label, is_choice
 from planloom.state.memories import Memories
 
@@ -36,7 +37,7 @@ async def recall_for_planner(run: Run) -> str:
         return ""
     open_inputs = {name: value for name, value in run.inputs.items() if name not in run.facts.untrusted_inputs}
     query = f"{json.dumps(open_inputs, ensure_ascii=False)} {run.spec.description}"
-    return await _recall(run, run.memories, spec, query, node_id=None, input_digest="", most=spec.recall)
+    return await _recall(run, run.memories, spec, query, node=None, input_digest="", most=spec.recall)
 
 
 async def recall_for_worker(run: Run, job: Job) -> str:
@@ -50,17 +51,20 @@ async def recall_for_worker(run: Run, job: Job) -> str:
         return ""
     query = f"{job.goal} {json.dumps(dict(job.values), ensure_ascii=False)}"
     most = spec.recall if node.recall is True else node.recall
-    return await _recall(run, run.memories, spec, query, node_id=node.id, input_digest=job.input_digest, most=most)
+    return await _recall(run, run.memories, spec, query, node=node, input_digest=job.input_digest, most=most)
 
 
 async def _recall(
-    run: Run, memories: Memories, spec: MemorySpec, query: str, *, node_id: NodeId | None, input_digest: str, most: int
+    run: Run, memories: Memories, spec: MemorySpec, query: str, *, node: Node | None, input_digest: str, most: int
 ) -> str:
+    node_id = node.id if node else None
     known = run.view.recalled.get((node_id, input_digest))
     if known is not None or not most:
         return known.text if known is not None else ""
     trusted_only = node_id is None or spec.untrusted == "nobody"
-    found = await memories.search(query[:_QUERY_CHARS], limit=most, kinds=spec.kinds, trusted_only=trusted_only)
+    query = run.log.secrets.hide(query[:_QUERY_CHARS])
+    meant = await near(run, memories, query, node, kinds=spec.kinds, trusted_only=trusted_only)
+    found = await memories.search(query, limit=most, kinds=spec.kinds, trusted_only=trusted_only, near=meant.vector)
     shown = remembered(found, spec.tokens)
     await memories.recalled(shown.memories)
     run.log.note(
@@ -71,6 +75,8 @@ async def _recall(
             tokens=shown.tokens,
             text=shown.text,
             untrusted=any(memory.untrusted for memory in shown.memories),
+            found_by="words" if meant.vector is None else "words and vectors",
+            warning=meant.warning,
         )
     )
     return shown.text

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 from planloom.core.json import JsonObject
 from planloom.core.outcome import Usage
 
-Role: TypeAlias = Literal["planner", "worker", "judge", "member", "moderator"]
+Role: TypeAlias = Literal["planner", "worker", "judge", "member", "moderator", "embedding"]
 Finish: TypeAlias = Literal["stop", "tool_calls", "length", "refusal"]
 Mode: TypeAlias = Literal["json_schema", "json_object", "tool", "prompt"]
 """How a reply that must fit a schema is asked for."""
@@ -80,6 +80,8 @@ class Reply:
     model: str
     """The model as the provider names it in the reply."""
     tool_calls: tuple[ToolCall, ...] = ()
+    vectors: tuple[tuple[float, ...], ...] = ()
+    """What an embedding model answers: one vector for each message."""
     carry: object = field(default=None, compare=False)
 
 

@@ -155,7 +155,7 @@ class Gateway:
 
     def _terms(self, spec: RungSpec) -> Terms:
         return Terms(
-            max_output_tokens=spec.max_output_tokens,
+            max_output_tokens=0 if spec.api == "embeddings" else spec.max_output_tokens,
             timeout_s=spec.timeout,
             retries=spec.retries,
             max_parallel=spec.max_parallel,

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from typing import Literal, TypedDict
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -24,6 +24,7 @@ from planloom.core.outcome import FailureKind
 from planloom.models.base import Mode, Reply, Request
 from planloom.models.capped import capped
 from planloom.models.convert import NOT_OBJECT, from_chunks, from_message, offers, to_langchain
+from planloom.models.embeddings import embed
 from planloom.models.faults import MESSAGE_CAP, Fault, status_fault
 from planloom.models.structured import Shape, settle_shape
 from planloom.models.text import is_list, is_mapping, loads_object
@@ -146,7 +147,7 @@ class OpenAIWire:
 
     def __init__(self, endpoint: Endpoint, client: httpx2.AsyncClient) -> None:
         self._endpoint = endpoint
-        self._api = endpoint.spec.api
+        self._api: Literal["chat", "responses"] = "responses" if endpoint.spec.api == "responses" else "chat"
         self._chat = _open_chat(endpoint, client)
         self._old_cap = not endpoint.openai and self._api == "chat"
         """Send `max_tokens` too: servers other than OpenAI's may know only that."""
@@ -157,6 +158,9 @@ class OpenAIWire:
         Raises:
             Fault: There is none.
         """
+        if self._endpoint.spec.api == "embeddings":
+            with self._faults():
+                return await embed(self._chat.root_async_client, self._endpoint.model, request, _headers(request))
         shape = Shape.of(request)
         with self._faults():
             message = await self._chat.ainvoke(

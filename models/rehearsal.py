@@ -5,6 +5,7 @@ import json
 import socket
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,7 +14,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from planloom.core.json import Json, JsonObject
-from planloom.models.script import Rule, Script, Streaming
+from planloom.models.rehearsed_vectors import embeddings_body
+from planloom.models.script import Asked, Rule, Script, Streaming
 from planloom.models.stage import Stage, Unscripted
 from planloom.models.text import loads_object
 from planloom.models.wire import Api, ChatWriter, ResponsesWriter, read_asked, split
@@ -26,10 +28,12 @@ _EVENTS = {"content-type": "text/event-stream", "cache-control": "no-cache"}
 def rehearsal_app(script: Script) -> Starlette:
     """Return the server for a script.
 
-    `POST /v1/chat/completions`, `POST /v1/responses`, `GET /v1/models`; `GET /requests` returns what was
-    asked so far, the last 10,000, also as `app.state.requests`.
+    `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/embeddings`, `GET /v1/models`; `GET /requests` returns
+    what was asked so far, the last 10,000, also as `app.state.requests`. Embeddings need no rule: they count letters. A
+    rule for the role `embedding` can delay them or answer with an HTTP status.
     """
     stage = Stage(script)
+    for_vectors = Stage(script.model_copy(update={"rules": _for_vectors(script)}))
     requests: deque[JsonObject] = deque(maxlen=KEPT_REQUESTS)
 
     async def chat(request: Request) -> Response:
@@ -37,6 +41,9 @@ def rehearsal_app(script: Script) -> Starlette:
 
     async def responses(request: Request) -> Response:
         return await _answer(request, stage, requests, "responses")
+
+    async def embeddings(request: Request) -> Response:
+        return await _embed(request, for_vectors, requests)
 
     async def models(request: Request) -> Response:
         listed: Json = [{"id": "rehearsal", "object": "model", "created": 0, "owned_by": "planloom"}]
@@ -48,6 +55,7 @@ def rehearsal_app(script: Script) -> Starlette:
     routes = [
         Route("/v1/chat/completions", chat, methods=["POST"]),
         Route("/v1/responses", responses, methods=["POST"]),
+        Route("/v1/embeddings", embeddings, methods=["POST"]),
         Route("/v1/models", models),
         Route("/requests", asked),
     ]
@@ -71,10 +79,7 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
     body = loads_object((await request.body()).decode("utf-8", "replace"))
     if not body:
         return _error(400, "the request's body is not a JSON object", None)
-    asked = read_asked(body, request.headers, api)
-    who: JsonObject = {"role": asked.role, "node": asked.node, "attempt": asked.attempt, "model": asked.model}
-    where: JsonObject = {"member": asked.member, "round": asked.round} if asked.round else {}
-    requests.append({**who, **where, "body": body})
+    asked = _noted(body, request, requests, api)
     try:
         line = stage.answer(asked).under(_cap(body))
     except Unscripted as exc:
@@ -83,8 +88,7 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
     if rule.delay:
         await asyncio.sleep(arrived + rule.delay - asyncio.get_running_loop().time())
     if rule.status is not None:
-        headers = {"retry-after": str(rule.retry_after)} if rule.retry_after is not None else {}
-        return _error(rule.status, rule.error, rule.code, headers)
+        return _refusal(rule, rule.status)
     writer = (ChatWriter if api == "chat" else ResponsesWriter)(line, f"rehearsal/{asked.model}")
     if rule.hang:
         return _Pieces(200, _JSON, _forever())
@@ -93,6 +97,38 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
         usage = isinstance(options, dict) and options.get("include_usage") is True
         return _Pieces(200, _EVENTS, _events(writer, rule, usage=usage), whole=not rule.reset)
     return await _whole(writer, rule)
+
+
+def _noted(body: JsonObject, request: Request, requests: deque[JsonObject], api: Api) -> Asked:
+    asked = read_asked(body, request.headers, api)
+    who: JsonObject = {"role": asked.role, "node": asked.node, "attempt": asked.attempt, "model": asked.model}
+    where: JsonObject = {"member": asked.member, "round": asked.round} if asked.round else {}
+    requests.append({**who, **where, "body": body})
+    return asked
+
+
+def _refusal(rule: Rule, status: int) -> Response:
+    headers = {"retry-after": str(rule.retry_after)} if rule.retry_after is not None else {}
+    return _error(status, rule.error, rule.code, headers)
+
+
+def _for_vectors(script: Script) -> tuple[Rule, ...]:
+    return tuple(rule for rule in script.rules if rule.when.role == "embedding")
+
+
+async def _embed(request: Request, stage: Stage, requests: deque[JsonObject]) -> Response:
+    body = loads_object((await request.body()).decode("utf-8", "replace")) or {}
+    given = body.get("input")
+    texts = [str(text) for text in given] if isinstance(given, list) else [str(given or "")]
+    if not texts or not all(texts):
+        return _error(400, "`input` must be a text, or a list of texts, none of them empty", None)
+    asked = _noted(body, request, requests, "chat").model_copy(update={"role": "embedding", "texts": tuple(texts)})
+    with suppress(Unscripted):
+        rule = stage.answer(asked).rule
+        await asyncio.sleep(rule.delay or 0)
+        if rule.status is not None:
+            return _refusal(rule, rule.status)
+    return JSONResponse(embeddings_body(texts, f"rehearsal/{asked.model}"))
 
 
 def _cap(body: JsonObject) -> int | None:

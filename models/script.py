@@ -22,7 +22,7 @@ class _Part(BaseModel):
 class When(_Part):
     """Which requests a rule answers; what is left out matches anything."""
 
-    role: Literal["planner", "worker", "judge", "member", "moderator"] | None = None
+    role: Literal["planner", "worker", "judge", "member", "moderator", "embedding"] | None = None
     """Who asks."""
     node: str | None = None
     """Node id, or a pattern with `*`, `?` and `[...]`: `report`, `row*`."""

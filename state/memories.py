@@ -10,13 +10,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, text, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, not_, or_, select, text, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from planloom.core.fusion import fuse
 from planloom.core.json import Json
 from planloom.core.memory import Memory, MemoryKind, Origin
 from planloom.state.journal import Journal
 from planloom.state.tables import memories
+from planloom.state.vectors import Vector, numbers_by_nearness
 from planloom.state.words import numbers_by_words
 
 _ORIGIN = TypeAdapter(Origin)
@@ -25,6 +27,8 @@ _MAX_TEXT_CHARS = 8_000
 _MAX_SUBJECT_CHARS = 500
 _STAY = ("tenant", "namespace", "id", "recalls")
 """What stays when a newer entry takes an older one's place."""
+_CANDIDATES = 50
+"""Of each of two rankings that are fused: what stands at the end of both may still come out on top."""
 KINDS: tuple[MemoryKind, ...] = ("fact", "result")
 
 
@@ -89,6 +93,9 @@ class Memories:
             "expires_at": memory.expires_at,
             "used_at": memory.at,
             "recalls": 0,
+            "vector": None,
+            "vector_model": None,
+            "dimensions": None,
         }
 
     def _alone(self, connection: Connection) -> None:
@@ -123,24 +130,55 @@ class Memories:
         limit: int,
         kinds: Collection[MemoryKind] = KINDS,
         trusted_only: bool = False,
+        near: Vector | None = None,
     ) -> list[Memory]:
-        """Return the entries that fit a free text best, best first; nothing where no word fits.
+        """Return the entries that fit a free text best, best first; nothing where no word fits and no vector is near.
 
         Args:
             query: What they should be about.
             limit: So many at most.
             kinds: Which.
             trusted_only: Leave out what may hold text of others.
+            near: What the text means: entries with vectors near to it are found too, and both rankings are fused.
         """
         alive = self._alive(kinds, trusted_only=trusted_only)
 
         def work(connection: Connection) -> list[Memory]:
-            numbers = numbers_by_words(connection, query, alive, limit)
+            numbers = numbers_by_words(connection, query, alive, limit if near is None else max(limit, _CANDIDATES))
+            if near is not None:
+                nearest = numbers_by_nearness(connection, near, alive, max(limit, _CANDIDATES))
+                numbers = fuse([numbers, nearest])[:limit]
             rows = connection.execute(select(memories).where(memories.c.number.in_(numbers))).fetchall()
             found = {int(row.number): _memory(row) for row in rows}
             return [found[number] for number in numbers if number in found]
 
         return await self._journal.transact(work)
+
+    async def without(
+        self, vector: Vector, *, limit: int, kinds: Collection[MemoryKind] = KINDS, trusted_only: bool = False
+    ) -> list[Memory]:
+        """Return the newest entries that have no vector which could be compared with this one."""
+        alive = self._alive(kinds, trusted_only=trusted_only)
+        other = or_(memories.c.vector.is_(None), not_(vector.alike))
+        newest = select(memories).where(alive, other).order_by(memories.c.at.desc(), memories.c.number.desc())
+        rows = await self._journal.transact(lambda connection: connection.execute(newest.limit(limit)).fetchall())
+        return [_memory(row) for row in rows]
+
+    async def place(self, placed: Sequence[tuple[Memory, Vector]]) -> None:
+        """Give entries their vectors; one that a newer entry has replaced since keeps what it has."""
+
+        def work(connection: Connection) -> None:
+            self._alone(connection)
+            for memory, vector in placed:
+                same = (
+                    memories.c.namespace == memory.namespace,
+                    memories.c.id == memory.id,
+                    memories.c.at == memory.at,
+                )
+                told = {"vector": vector.packed, "vector_model": vector.model, "dimensions": len(vector.values)}
+                connection.execute(update(memories).where(self._mine, *same).values(told))
+
+        await self._journal.transact(work)
 
     async def recalled(self, shown: Sequence[Memory]) -> None:
         """Count that entries were shown to a model."""
@@ -206,4 +244,5 @@ def _memory(row: Row[tuple[object, ...]]) -> Memory:
         expires_at=row.expires_at,
         recalls=row.recalls,
         namespace=row.namespace,
+        vector_model=row.vector_model or "",
     )

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration; a database that says so is opened without asking Alembic."""
 
 metadata = MetaData()
@@ -161,6 +161,9 @@ memories = Table(
     Column("expires_at", Float),
     Column("used_at", Float, nullable=False),
     Column("recalls", Integer, nullable=False),
+    Column("vector", LargeBinary),
+    Column("vector_model", String(200)),
+    Column("dimensions", Integer),
     UniqueConstraint("tenant", "namespace", "id", name="one_memory"),
 )
 """What runs keep for later ones. SQLite has an index of its words in `memory_words`, PostgreSQL in a column `words`."""

@@ -224,7 +224,7 @@ def _(event: ev.NodeCommitted) -> dict[str, Json]:
 @_facts.register
 def _(event: ev.Recalled) -> dict[str, Json]:
     facts: dict[str, Json] = {"node": event.node_id, "entries": len(event.entries), "tokens": event.tokens}
-    return {**facts, "untrusted": event.untrusted}
+    return {**facts, "untrusted": event.untrusted, "found_by": event.found_by, "warning": event.warning or None}
 
 
 @_facts.register
