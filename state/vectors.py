@@ -46,7 +46,7 @@ class Vector:
     def cosine(self, packed: bytes) -> float:
         """Return how near a packed vector of as many dimensions is, from -1 to 1."""
         values: tuple[float, ...] = struct.unpack(f"<{len(self.values)}f", packed)
-        return sum(map(mul, self.values, values))
+        return float(sum(map(mul, self.values, values)))
 
 
 def numbers_by_nearness(connection: Connection, near: Vector, mine: ColumnElement[bool], limit: int) -> list[int]:

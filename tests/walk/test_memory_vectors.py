@@ -98,7 +98,7 @@ async def test_an_entry_without_a_word_in_common_is_recalled_and_its_vector_is_p
     assert all("green silk" in prompt for prompt in prompts(server, "worker"))
     assert (told.entries, told.found_by, told.warning) == ((kept.id,), "words and vectors", "")
     assert kept.vector_model == "rehearsal/embed"
-    asked = [item["body"]["input"] for item in server.requests if item["role"] == "embedding"]
+    asked: list[list[str]] = [json.loads(body)["input"] for body in prompts(server, "embedding")]
     assert [len(texts) for texts in asked] == [1, 1, 1]  # the query, its only entry, and the query of the second run
     assert asked[1] == ["shades of lamps\ngreen silk"]
     paid = [event for event in calls if event.rung == "embed"]
