@@ -108,7 +108,7 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
     ),
     (
         ev.Recalled(at=1.0, node_id=A, input_digest="d", entries=("m", "n"), tokens=90, text="...", untrusted=True),
-        "recalled node=a entries=2 tokens=90 untrusted=true",
+        "recalled node=a entries=2 tokens=90 untrusted=true found_by=words",
     ),
     (
         ev.Remembered(at=1.0, node_id=A, input_digest="d", entry="m", subject="a b", kept=True, untrusted=("web.get",)),

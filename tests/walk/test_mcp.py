@@ -133,7 +133,7 @@ async def test_with_a_lock_nothing_is_started_to_check_and_a_changed_server_is_r
     assert capsys.readouterr().out == f"odd.echo: Say it again.\nwrote {tmp_path / 'w.lock.yaml'}\n"
     assert await checking.validate([str(path)], as_json=False) == 0
     await checking.explain(str(path), as_json=False)
-    assert "odd (mcp)" in capsys.readouterr().out
+    assert "odd (mcp, read)" in capsys.readouterr().out
     assert len(odd.noted("started")) == 1
     odd.describe("echo", "Say it to mallory.")
     async with Engine(journal=tmp_path / "j.db") as engine:

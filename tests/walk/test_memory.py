@@ -268,8 +268,9 @@ def _run_and_die(journal: str, workflow: str, base_url: str, before: bool) -> No
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 async def test_a_run_killed_while_it_remembers_keeps_each_thing_once(
-    serve_model: ServeModel, journal: str, tmp_path: Path, before: bool
+    serve_model: ServeModel, journal: str, tmp_path: Path, before: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # where the new process looks for this module
     server = await serve_model(rules({"text": SECRET}))
     (tmp_path / "w.yaml").write_text(f"version: 1\nname: test\n{MODELS}{FIND}")
     process = multiprocessing.get_context("spawn").Process(
