@@ -17,7 +17,7 @@ from planloom.core import events as ev
 from planloom.core.errors import ConfigError, Problem
 from planloom.core.plan import RunId
 from planloom.state.store import Lease, LeaseLost, holds
-from planloom.state.tables import answers, artifact_parts, artifacts, events, leases, run_owners
+from planloom.state.tables import answers, artifact_parts, artifacts, events, leases, run_owners, webhook_deliveries
 
 Ending: TypeAlias = Literal["done", "partial", "failed", "cancelled", "waiting", "interrupted"]
 """How a run stands that no process is at work on; `interrupted` is one whose process is gone."""
@@ -123,5 +123,5 @@ def delete_run(connection: Connection, lease: Lease) -> int:
     mine = (leases.c.run_id == lease.run_id) & (leases.c.token == lease.token)
     if connection.execute(delete(leases).where(mine)).rowcount != 1:
         raise LeaseLost(f"run {lease.run_id} has been taken over by another process")
-    tables = (events, artifact_parts, artifacts, answers, run_owners)
+    tables = (events, artifact_parts, artifacts, answers, run_owners, webhook_deliveries)
     return 1 + sum(connection.execute(delete(table).where(table.c.run_id == lease.run_id)).rowcount for table in tables)

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a database that says so is opened without asking Alembic."""
 
 metadata = MetaData()
@@ -186,3 +186,25 @@ visits = Table(
     Index("visits_by_kind", "tenant", "namespace", "signature", "at"),
 )
 """How pieces of work went on each rung."""
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("endpoint", String(32), primary_key=True),
+    Column("floor", Float, nullable=False),
+)
+"""Receivers of webhooks; what happened before `floor` has a delivery, or came before the receiver was named."""
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("endpoint", String(32), primary_key=True),
+    Column("run_id", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Index("webhook_deliveries_due", "endpoint", "state", "due_at"),
+)
+"""Events that a receiver is told of: `due`, `done`, or `dead` once it has not taken them for too long."""

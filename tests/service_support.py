@@ -16,6 +16,7 @@ from planloom.core.json import JsonObject
 from planloom.service.app import make_app
 from planloom.service.caller import Authenticate, api_keys
 from planloom.service.limits import Limits
+from planloom.service.webhooks import Webhooks
 from planloom.state.keys import Keys, Role
 
 Numbered = tuple[int, JsonObject]
@@ -120,14 +121,19 @@ class Serve:
 
     @asynccontextmanager
     async def __call__(
-        self, *, auth: Authenticate = api_keys, limits: Limits | None = None, more: Sequence[str] = ()
+        self,
+        *,
+        auth: Authenticate = api_keys,
+        limits: Limits | None = None,
+        more: Sequence[str] = (),
+        webhooks: Webhooks | None = None,
     ) -> AsyncIterator[Site]:
         journal = self.journal or self.folder / "runs.db"
         engine = Engine(journal=journal, tools={"gate": self.gate.__call__}, rehearsal=self.rehearsal)
         workflows = [
             Workflow.from_text(text, base_dir=self.folder) for text in (SUM, CAREFUL, GATED, MANY, ASKING, *more)
         ]
-        app = make_app(engine, workflows, auth=auth, limits=limits, drain_s=0.2)
+        app = make_app(engine, workflows, auth=auth, limits=limits, drain_s=0.2, webhooks=webhooks)
         async with on_port(app) as url:
             yield Site(url, engine, app)
 

@@ -47,3 +47,14 @@ Otel: TypeAlias = Annotated[
         help="Send traces by OpenTelemetry, to where OTEL_EXPORTER_OTLP_ENDPOINT says (else localhost:4318).",
     ),
 ]
+Webhook: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--webhook",
+        metavar="URL",
+        help="Tell it when runs end or wait for a person; signed with $PLANLOOM_WEBHOOK_SECRET.",
+    ),
+]
+WebhookPrivate: TypeAlias = Annotated[
+    bool, typer.Option("--webhook-private", help="Webhooks may go to private addresses, and over http.")
+]

@@ -49,6 +49,8 @@ def serve(
     jwt_audience: Annotated[str | None, typer.Option(metavar="AUD", help="That are meant for this audience.")] = None,
     jwks_url: Annotated[str | None, typer.Option(metavar="URL", help="And signed by a key found there.")] = None,
     otel: opt.Otel = False,
+    webhook: opt.Webhook = None,
+    webhook_private: opt.WebhookPrivate = False,
 ) -> None:
     """Serve workflows over HTTP, and pages to look at runs, start and approve them at http://127.0.0.1:8000/.
 
@@ -75,6 +77,8 @@ def serve(
             audience=jwt_audience,
             jwks_url=jwks_url,
             otel=otel,
+            webhooks=webhook or (),
+            webhook_private=webhook_private,
         )
     )
 

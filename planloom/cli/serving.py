@@ -20,6 +20,7 @@ from planloom.service.app import make_app
 from planloom.service.caller import Authenticate, api_keys, this_machine
 from planloom.service.metrics import Metrics
 from planloom.service.tokens import Issuer, tokens
+from planloom.service.webhooks import webhooks_to
 from planloom.state.keys import Keys
 
 
@@ -38,20 +39,28 @@ class Wishes:
     audience: str | None
     jwks_url: str | None
     otel: bool
+    webhooks: Sequence[str]
+    webhook_private: bool
 
 
 def serve(wishes: Wishes) -> None:
     """Serve workflows until told to end.
 
     Raises:
-        ConfigError: A workflow must be mended first, nothing can listen there, or nobody would have to show a key.
+        ConfigError: A workflow must be mended first, nothing can listen there, nobody would have to show a key, or a
+            webhook cannot be sent.
     """
-    auth = _auth(wishes)
+    auth, webhooks = _auth(wishes), webhooks_to(wishes.webhooks, private=wishes.webhook_private)
     metrics = Metrics()
     observers = [metrics, *traces(wanted=wishes.otel)]
     engine = Engine(journal=wishes.journal, rehearsal=wishes.rehearsal, base_url=wishes.base_url, observers=observers)
     app = make_app(
-        engine, [source_of(given) for given in wishes.sources], auth=auth, drain_s=wishes.drain_s, metrics=metrics
+        engine,
+        [source_of(given) for given in wishes.sources],
+        auth=auth,
+        drain_s=wishes.drain_s,
+        metrics=metrics,
+        webhooks=webhooks,
     )
     with listen_at(wishes.host, wishes.port) as listening:
         port = listening.getsockname()[1]

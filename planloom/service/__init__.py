@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from planloom.service.pages import ui as ui
     from planloom.service.routes import router as router
     from planloom.service.runtime import lifespan as lifespan
+    from planloom.service.webhooks import Webhooks as Webhooks
 
 _HOMES = {
     "Caller": "planloom.service.caller",
     "Limits": "planloom.service.limits",
+    "Webhooks": "planloom.service.webhooks",
     "anyone": "planloom.service.caller",
     "api_keys": "planloom.service.caller",
     "lifespan": "planloom.service.runtime",
     "router": "planloom.service.routes",
     "ui": "planloom.service.pages",
 }
-__all__ = ["Caller", "Limits", "anyone", "api_keys", "lifespan", "router", "ui"]
+__all__ = ["Caller", "Limits", "Webhooks", "anyone", "api_keys", "lifespan", "router", "ui"]
 
 
 def __getattr__(name: str) -> object:

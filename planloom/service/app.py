@@ -24,6 +24,7 @@ from planloom.service.problems import install
 from planloom.service.routes import router
 from planloom.service.runtime import Runtime, lifespan
 from planloom.service.visit import Service
+from planloom.service.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from planloom.service.mcp_http import McpEndpoint
@@ -42,6 +43,7 @@ def make_app(
     limits: Limits | None = None,
     drain_s: float = 20.0,
     metrics: Metrics | None = None,
+    webhooks: Webhooks | None = None,
 ) -> FastAPI:
     """Return the whole app; arguments as those of `router` and `lifespan`; `metrics` observes the engine."""
     catalogue = catalogue_of(workflows)
@@ -51,7 +53,7 @@ def make_app(
 
     @asynccontextmanager
     async def alive(app: FastAPI) -> AsyncGenerator[None]:
-        async with lifespan(engine, drain_s=drain_s)(app), nullcontext() if mcp is None else mcp.alive():
+        async with lifespan(engine, drain_s=drain_s, webhooks=webhooks)(app), mcp.alive() if mcp else nullcontext():
             yield
 
     app = FastAPI(

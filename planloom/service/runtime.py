@@ -18,6 +18,7 @@ from planloom.handle import RunHandle
 from planloom.service.problems import Problem
 from planloom.service.quota import Accounts, Rates
 from planloom.service.tail import Tails
+from planloom.service.webhooks import Webhooks, delivering
 from planloom.state.audit import Audit
 from planloom.state.keys import Keys
 from planloom.state.owners import Owners
@@ -92,7 +93,9 @@ class Runtime:
         self.tails.close()
 
 
-def lifespan(engine: Engine, *, drain_s: float = 20.0) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def lifespan(
+    engine: Engine, *, drain_s: float = 20.0, webhooks: Webhooks | None = None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an app that serves `router(engine)`.
 
     It opens the engine and takes up runs whose process is gone. On SIGTERM no more runs are taken and streams end
@@ -101,11 +104,12 @@ def lifespan(engine: Engine, *, drain_s: float = 20.0) -> Callable[[FastAPI], Ab
     Args:
         engine: Not yet entered.
         drain_s: Seconds that attempts under way have to end when the app is closed.
+        webhooks: Who is told when runs end or wait for a person.
     """
 
     @asynccontextmanager
     async def alive(app: FastAPI) -> AsyncGenerator[None]:
-        async with engine, asyncio.TaskGroup() as group:
+        async with engine, asyncio.TaskGroup() as group, delivering(webhooks or Webhooks(), engine.journal):
             runtime = Runtime(engine, group)
             app.state.planloom = runtime
             await runtime.take_up()

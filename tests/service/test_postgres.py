@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from postgres import Postgres, served
+from receiver import hooks, receiving
 from service_support import Gate, Serve, events_of, settled
 
 
@@ -48,3 +49,21 @@ async def test_two_servers_over_one_database_share_keys_runs_and_streams(
         for statement in (b"DELETE FROM audit", b"UPDATE audit SET actor = 'nobody'", b"TRUNCATE audit"):
             with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
                 connection.execute(statement)
+
+
+async def test_two_servers_over_one_database_tell_a_receiver_once(
+    postgres: Postgres, tmp_path: Path, gate: Gate
+) -> None:
+    serve = Serve(tmp_path, gate, journal=postgres.fresh(hash(str(tmp_path)) % 10**6))
+    async with (
+        receiving() as receiver,
+        serve(webhooks=hooks(receiver)) as site,
+        serve(webhooks=hooks(receiver)),
+        await site.client() as http,
+    ):
+        for number in range(4):
+            await http.post("/runs", json={"workflow": "sum", "inputs": {"a": number}})
+        await receiver.until(4)
+        waiting = (await http.post("/runs", json={"workflow": "careful"})).json()["run_id"]
+        assert (await receiver.until(5))[-1].data["run_id"] == waiting  # comes after all that could come twice
+        assert len({got.id for got in receiver.got}) == 5
