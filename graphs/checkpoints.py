@@ -211,6 +211,7 @@ async def _postgres(url: URL, seal: Seal, outage_s: float) -> AsyncGenerator[Bas
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
         min_size=0,
         max_size=4,
+        timeout=max(1.0, min(30.0, outage_s)),  # of one wait for a connection: whoever waits no longer must be told
         check=alive,
         open=False,
     )
