@@ -190,7 +190,7 @@ class _Receiver:
             async with asyncio.timeout(_TIMEOUT_S):
                 status = await self._post(pool, delivery, news)
         except Exception as exc:
-            return str(exc) or type(exc).__name__
+            return f"{type(exc).__name__}: {exc}"
         self._gone = self._gone or status == _GONE
         return "" if 200 <= status < 300 else f"it answered {status}"
 
