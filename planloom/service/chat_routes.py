@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path
+from fastapi import APIRouter, Depends, Path
 from starlette.responses import JSONResponse, Response
 
 from planloom.core.json import Json, JsonObject
@@ -21,7 +21,7 @@ from planloom.service.following import Awaited, until_rest
 from planloom.service.problems import Documented, Problem
 from planloom.service.progress import line_of
 from planloom.service.route import bounded
-from planloom.service.starting import start
+from planloom.service.starting import IdempotencyKey, start
 from planloom.service.visit import Service, Visit, admits
 
 _RUN_ID = "x-planloom-run-id"
@@ -76,15 +76,7 @@ def _add_completions(api: APIRouter, service: Service) -> None:
     async def create_completion(
         body: ChatRequest,
         visit: Annotated[Visit, Depends(runs)],
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                min_length=1,
-                max_length=255,
-                pattern=r"^[\x21-\x7e]+$",
-                description="The same key again joins the same run, which goes on when the client leaves.",
-            ),
-        ] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Run a workflow with the last message as its text, and answer with its output.
 

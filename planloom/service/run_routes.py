@@ -2,7 +2,7 @@
 
 from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse
 
 from planloom.core.events import Status
@@ -12,7 +12,7 @@ from planloom.service.catalogue import request_of
 from planloom.service.problems import described
 from planloom.service.record import record_of, summary_json
 from planloom.service.shapes import RunPage, RunRecord, RunRequest, RunStartedShape
-from planloom.service.starting import start
+from planloom.service.starting import IdempotencyKey, start
 from planloom.service.visit import Service, Visit, admits
 from planloom.state.owners import Place
 
@@ -51,15 +51,7 @@ def _add_create(api: APIRouter, service: Service) -> None:
     async def create_run(
         body: RunRequest,
         visit: Annotated[Visit, Depends(runs)],
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                min_length=1,
-                max_length=255,
-                pattern=r"^[\x21-\x7e]+$",
-                description="Of the client's making, one for each run it wants: the same key again gives the same run.",
-            ),
-        ] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> JSONResponse:
         """Start a run of a workflow and return its id at once; follow it at `/v1/runs/{run_id}/events`."""
         run_id, replayed = await start(visit, body.workflow, body.inputs, idempotency_key)

@@ -4,7 +4,9 @@ import hashlib
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, TypeAlias
+
+from fastapi import Header
 
 from planloom.configs.load import Workflow
 from planloom.core.answer import Answer
@@ -16,6 +18,16 @@ from planloom.service.problems import Problem
 from planloom.service.visit import Visit
 from planloom.state.ledger import Ledger
 from planloom.state.owners import OwnedRun
+
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Of the client's making, one for each run it wants: the same key again gives the same run.",
+    ),
+]
 
 
 class Started(NamedTuple):
