@@ -1,7 +1,7 @@
 """One attempt of one node: ask a worker, call a tool or run code, then check what came out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 
 from planloom.agents.panel import Brief
@@ -102,7 +102,7 @@ class Attempts:
 
     def _samples(
         self, job: Job, attempt: int, rung: str, agree: Agree, last: Failed | None
-    ) -> Callable[[int], Awaitable[Outcome]]:
+    ) -> Callable[[int], Coroutine[None, None, Outcome]]:
         async def draw(number: int) -> Outcome:
             voice = agree.voice(number)
             outcome = await self._checked(job, attempt, voice.model or rung, last, voice)

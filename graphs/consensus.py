@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from planloom.core.check import Agree
@@ -13,7 +13,7 @@ from planloom.quality.consensus import answer_effect, draws, json_effect, settle
 
 
 async def sample_until_agreed(
-    agree: Agree, draw: Callable[[int], Awaitable[Outcome]], known: Mapping[int, Outcome] | None = None
+    agree: Agree, draw: Callable[[int], Coroutine[None, None, Outcome]], known: Mapping[int, Outcome] | None = None
 ) -> Outcome:
     """Draw samples until enough of them are equal, or no longer can be.
 
@@ -31,12 +31,8 @@ async def sample_until_agreed(
             return poll.close()
         numbers = [number for number in range(agree.samples) if number not in samples][: poll.wave]
         async with asyncio.TaskGroup() as group:
-            tasks = {number: group.create_task(_draw(draw, number)) for number in numbers}
+            tasks = {number: group.create_task(draw(number)) for number in numbers}
         samples |= {number: task.result() for number, task in tasks.items()}
-
-
-async def _draw(draw: Callable[[int], Awaitable[Outcome]], number: int) -> Outcome:
-    return await draw(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""Several answers to one question, compared by what they come to; more are asked for only while it is open.
+"""Several answers to one question, compared by what they come to, and when a vote over them is settled.
 
-`weigh` compares answers that checks have scored: its `log_odds` say how far to believe the winner. Where all that
-counts is how many are equal, `settled` says when a vote is over, and `draws` how many more it takes at least.
+`answer_effect`, `json_effect` and what a program printed make answers comparable. `weigh` says for which one the checks
+on all of them speak; `settled` and `draws` say when a vote by counting is over, and how many more answers it needs.
 """
 
 import math
@@ -28,51 +28,27 @@ class Vote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consensus:
-    """What a vote came to so far."""
+    """What several answers come to, with their checks."""
 
     winner: int | None
     """Index of the best answer; `None` when none came to anything."""
-    support: int
-    """Answers with the winner's effect."""
-    votes: int
-    """Answers in all, those without effect too."""
-    runner_up: int
-    """Answers with the second most common effect."""
-    dissent: tuple[str, ...]
-    """Other effects, the most common first: what was outvoted."""
     log_odds: float
     """Of the winner against every other effect seen, and against none of them being right."""
-
-    @property
-    def confidence(self) -> float:
-        """Chance that the leading effect stays ahead of the second however many more are drawn."""
-        return lead_confidence(self.support, self.runner_up)
-
-    def open(self, confidence: float, most: int) -> bool:
-        """Tell whether another answer should be drawn: the lead is not sure yet, and there are fewer than `most`."""
-        return self.votes < most and self.confidence < confidence
 
 
 def weigh(votes: Sequence[Vote]) -> Consensus:
     """Compare answers: an effect is worth its best answer's log-odds and `AGREEMENT` for each further answer."""
     counts = Counter(vote.effect for vote in votes if vote.effect is not None)
     if not counts:
-        return Consensus(winner=None, support=0, votes=len(votes), runner_up=0, dissent=(), log_odds=-math.inf)
+        return Consensus(winner=None, log_odds=-math.inf)
     best: dict[str, int] = {}
     for place, vote in enumerate(votes):
         if vote.effect is not None and (vote.effect not in best or vote.log_odds > votes[best[vote.effect]].log_odds):
             best[vote.effect] = place
     worth = {effect: votes[place].log_odds + AGREEMENT * (counts[effect] - 1) for effect, place in best.items()}
     leading = max(worth, key=lambda effect: (worth[effect], -best[effect]))
-    others = [effect for effect, _ in counts.most_common() if effect != leading]
-    return Consensus(
-        winner=best[leading],
-        support=counts[leading],
-        votes=len(votes),
-        runner_up=counts[others[0]] if others else 0,
-        dissent=tuple(others),
-        log_odds=worth[leading] - math.log1p(sum(math.exp(min(worth[effect], 50.0)) for effect in others)),
-    )
+    against = sum(math.exp(min(odds, 50.0)) for effect, odds in worth.items() if effect != leading)
+    return Consensus(winner=best[leading], log_odds=worth[leading] - math.log1p(against))
 
 
 def lead_confidence(first: int, second: int) -> float:
