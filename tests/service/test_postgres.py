@@ -1,20 +1,13 @@
 """The service over PostgreSQL: the same tables, the same promises."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from postgres import Postgres, served
+from postgres import Postgres
 from receiver import hooks, receiving
 from service_support import Gate, Serve, events_of, settled
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 async def test_two_servers_over_one_database_share_keys_runs_and_streams(

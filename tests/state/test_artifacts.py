@@ -5,12 +5,10 @@ import hashlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from older import turn_back
-from postgres import Postgres, served
 from sqlalchemy import func, select
 
 from planloom.core.artifact import digests_in, filled
@@ -36,12 +34,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

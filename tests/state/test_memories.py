@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from postgres import Postgres, served
+from postgres import Postgres
 
 from planloom.core.memory import Memory, MemoryKind, Origin, identify
 from planloom.state.journal import Journal
@@ -36,12 +36,6 @@ def entry(
         untrusted=untrusted,
         expires_at=expires_at,
     )
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

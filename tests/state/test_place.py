@@ -1,13 +1,12 @@
 """What is at a journal's place is looked at before anything is made or changed there."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from older import turn_back
-from postgres import Postgres, served
+from postgres import Postgres
 
 from planloom.core import events as ev
 from planloom.core.plan import RunId
@@ -17,12 +16,6 @@ from planloom.state.place import Opening
 from planloom.state.store import JournalUnusable
 
 R1 = RunId("261101-aa1")
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 async def refusal(place: Path | str, opening: Opening) -> str:

@@ -1,11 +1,11 @@
 """Entries with vectors in a real database of either kind: found by nearness, and apart as those found by words are."""
 
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from postgres import Postgres, served
+from postgres import Postgres
 
 from planloom.core.memory import Memory, Origin, identify
 from planloom.state.journal import Journal
@@ -26,12 +26,6 @@ def entry(subject: str, *, at: float = 1e9, text: str = "text", untrusted: tuple
         at=at,
         untrusted=untrusted,
     )
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from postgres import Postgres, served
 from sqlalchemy import create_engine, text
 from support import MakeWorkflow, ServeModel
 
@@ -27,12 +26,6 @@ from planloom.state.store import parse_url
 ONE = "nodes: {a: {code: \"'x' * 3000\"}}\noutput: ${nodes.a.output}\n"
 FAILS = "nodes: {a: {code: 1 / 0}}\n"
 WAITS = "tools: {}\nnodes: {a: {code: '1', approve: true}}\n"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

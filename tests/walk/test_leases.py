@@ -6,11 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import Between, Postgres, served
+from postgres import Between, Postgres
 from support import MakeWorkflow, ServeModel
 
 from planloom.configs.load import Workflow
@@ -36,12 +35,6 @@ CHAIN = "\n".join(
 )
 WORKFLOW = f"version: 1\nname: chain\nmodels: {{m: {{model: 'openai:m'}}}}\nnodes:\n{CHAIN}\n"
 ANSWERS = "rehearsal: 1\nrules: [{text: ok, delay: 20ms}]\n"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -6,13 +6,12 @@ import multiprocessing
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy
 from conftest import MODELS
-from postgres import Postgres, served
+from postgres import Postgres
 from support import MakeWorkflow, ModelServer, ServeModel
 
 from planloom.configs.load import Workflow
@@ -43,12 +42,6 @@ def prompts(server: ModelServer, *, role: str, node: str = "") -> list[str]:
 def section(prompt: str) -> str:
     found = re.search(r"# Remembered.*?```json.*?```", prompt)
     return found[0] if found else ""
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

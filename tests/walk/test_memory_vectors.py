@@ -1,11 +1,10 @@
 """What runs recall by vectors: paid for and journaled, under the same rules as words, and never a reason to fail."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import Postgres, served
+from postgres import Postgres
 from support import MakeWorkflow, ModelServer, ServeModel
 
 from planloom.core import events as ev
@@ -42,12 +41,6 @@ def rules(*items: object) -> str:
 
 def prompts(server: ModelServer, role: str) -> list[str]:
     return [json.dumps(item["body"], ensure_ascii=False) for item in server.requests if item["role"] == role]
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

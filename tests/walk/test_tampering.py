@@ -5,14 +5,14 @@ import os
 import pickle
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from older import turn_back
-from postgres import Postgres, served
+from postgres import Postgres
 
 from planloom.configs.load import Workflow
 from planloom.core.errors import ConfigError, RunError
@@ -123,12 +123,6 @@ class Planted:
 
     def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
         return os.system, (f"touch {self.path}",)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
