@@ -39,7 +39,7 @@ def test_answers_without_effect_win_nothing() -> None:
     assert (found.winner, found.log_odds) == (None, -math.inf)
 
 
-@given(st.integers(0, 60), st.integers(0, 60))
+@given(st.integers(0, 20), st.integers(0, 20))  # more, and the rest to 1 is lost in rounding
 def test_the_confidence_in_a_lead_mirrors_that_in_the_other_side(first: int, second: int) -> None:
     assert lead_confidence(first, second) + lead_confidence(second, first) == pytest.approx(1)
     assert lead_confidence(first + 1, second) > lead_confidence(first, second)
