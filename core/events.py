@@ -17,12 +17,17 @@ from planloom.core.outcome import Evidence, Failed, Usage
 from planloom.core.panel_events import BoardAdvanced as BoardAdvanced
 from planloom.core.panel_events import PanelStopped as PanelStopped
 from planloom.core.pins import PinnedServer
-from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
+from planloom.core.plan import NodeId, RunId
+from planloom.core.plan_events import NodePlanned as NodePlanned
+from planloom.core.plan_events import PlanPurpose as PlanPurpose
+from planloom.core.plan_events import PlanReady as PlanReady
+from planloom.core.plan_events import PlanRejected as PlanRejected
+from planloom.core.plan_events import PlanRequested as PlanRequested
+from planloom.core.plan_events import ReplanFailed as ReplanFailed
 from planloom.core.vote_event import SampleDrawn as SampleDrawn
 
 Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled", "interrupted"]
 """How a run stands; `interrupted` is never written down: it is `running`, and no process is at work on it."""
-PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit", "reuse"]
 Action: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop"]
 
 
@@ -52,49 +57,6 @@ class RunResumed(Event):
 
     interrupted: tuple[NodeId, ...] = ()
     """Nodes whose attempt was under way when the run stopped."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRequested(Event):
-    """The planner was asked for a plan, a repair of a rejected one, or a replan behind failures."""
-
-    purpose: PlanPurpose
-    rung: str
-    failed: tuple[NodeId, ...] = ()
-    offered: tuple[str, ...] = ()
-    """Promoted workflows whose plans it was shown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodePlanned(Event):
-    """One node arrived while the planner was still writing; it may already run."""
-
-    node: Node
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanReady(Event):
-    """A plan version passed the compiler and is now the one that runs."""
-
-    plan: Plan
-    purpose: PlanPurpose
-    warnings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRejected(Event):
-    """A plan or patch did not pass the compiler."""
-
-    purpose: PlanPurpose
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplanFailed(Event):
-    """No patch could be had; the nodes stay failed."""
-
-    failed: tuple[NodeId, ...]
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
