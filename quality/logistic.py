@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAX_STEPS = 40
+MAX_HALVINGS = 20
+MIN_GAIN = 1e-10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +46,35 @@ def fit(
     pull = [1e-3, *([ridge] * width if isinstance(ridge, float | int) else ridge)]
     weights = list(mean)
     design = [[1.0, *row] for row in rows]
+
+    def loss(at: Sequence[float]) -> float:
+        drawn = sum(p * (w - m) ** 2 for p, w, m in zip(pull, at, mean, strict=True)) / 2
+        return drawn + sum(_surprise(_dot(at, row), label) for row, label in zip(design, labels, strict=True))
+
+    lowest = loss(weights)
     for _ in range(MAX_STEPS):
         gradient = [p * (m - w) for p, m, w in zip(pull, mean, weights, strict=True)]
         hessian = [[pull[i] if i == j else 0.0 for j in range(width + 1)] for i in range(width + 1)]
         for row, label in zip(design, labels, strict=True):
-            _add_case(gradient, hessian, row, label, sigmoid(sum(w * x for w, x in zip(weights, row, strict=True))))
+            _add_case(gradient, hessian, row, label, sigmoid(_dot(weights, row)))
         step = solve(hessian, gradient)
-        weights = [w + max(-3.0, min(3.0, d)) for w, d in zip(weights, step, strict=True)]
-        if max(map(abs, step)) < 1e-7:
+        # A whole step from far away may overshoot for ever; the loss is convex, so a part of it always helps.
+        parts = ([w + d / 2**halved for w, d in zip(weights, step, strict=True)] for halved in range(MAX_HALVINGS))
+        better = next(((low, at) for at in parts if (low := loss(at)) < lowest), None)
+        if better is None or lowest - better[0] < MIN_GAIN:
             break
+        lowest, weights = better
     return Logistic(intercept=weights[0], weights=tuple(weights[1:]))
+
+
+def _dot(weights: Sequence[float], row: Sequence[float]) -> float:
+    return sum(w * x for w, x in zip(weights, row, strict=True))
+
+
+def _surprise(log_odds: float, label: bool) -> float:
+    """Return the negative logarithm of the probability that was given to what happened."""
+    against = -log_odds if label else log_odds
+    return max(against, 0.0) + math.log1p(math.exp(-abs(against)))
 
 
 def _add_case(

@@ -62,6 +62,14 @@ def test_newton_finds_the_weights_that_made_the_data() -> None:
     assert (model.intercept, *model.weights) == pytest.approx((0.5, 2, -1), abs=0.2)
 
 
+def test_a_prior_far_from_the_data_does_not_keep_newton_from_the_weights_that_made_them() -> None:
+    draw = random.Random(4)
+    rows = [[-6.0 - draw.choice((0, 3, 6, 9)), float(draw.random() < 0.1)] for _ in range(400)]
+    labels = [draw.random() < sigmoid(6 + 0.5 * score - flag) for score, flag in rows]
+    model = fit(rows, labels, prior=[0.7, 0.0], ridge=1.0)
+    assert (model.intercept, *model.weights) == pytest.approx((6, 0.5, -1), abs=0.8)
+
+
 def test_a_strong_prior_keeps_its_weight_and_separable_data_end() -> None:
     rows, labels = [[-1.0], [1.0]] * 20, [False, True] * 20
     assert fit(rows, labels, prior=[0.3], ridge=1e6).weights == pytest.approx((0.3,), abs=0.01)
