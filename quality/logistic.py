@@ -60,7 +60,7 @@ def fit(
         step = solve(hessian, gradient)
         # A whole step from far away may overshoot for ever; the loss is convex, so a part of it always helps.
         parts = ([w + d / 2**halved for w, d in zip(weights, step, strict=True)] for halved in range(MAX_HALVINGS))
-        better = next(((low, at) for at in parts if (low := loss(at)) < lowest), None)
+        better: tuple[float, list[float]] | None = next(((low, at) for at in parts if (low := loss(at)) < lowest), None)
         if better is None or lowest - better[0] < MIN_GAIN:
             break
         lowest, weights = better
