@@ -125,6 +125,7 @@ FindingCode: TypeAlias = Literal[
     "unknown_tool",
     "unknown_model",
     "grant_too_wide",
+    "missing_file",
     "missing_input",
     "unread_output",
     "schema_mismatch",

@@ -20,6 +20,7 @@ Step: TypeAlias = str | int
 _OPEN = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _STEP = re.compile(r"""\.([A-Za-z_][\w-]*)|\[([0-9]{1,9})\]|\["([^"]*)"\]|\['([^']*)'\]""")
 _HEAD = re.compile(r"(inputs|nodes|item|index)\b")
+_FOREIGN = re.compile(r"\{\{-?\s*(?:inputs|nodes)\.[^{}]*\}\}|(?<![\w$])\$(?:inputs|nodes)\.[A-Za-z_][\w.]*")
 MAX_FILLED = 50_000_000
 """Characters that the references of one template may bring in, together."""
 
@@ -93,14 +94,19 @@ def find_refs(template: object, field: str = "") -> Iterator[tuple[str, Ref]]:
     Raises:
         RefError: One of them is malformed; the message starts with its field.
     """
+    for place, text in _texts(template, field):
+        yield from _refs_in(text, place)
+
+
+def _texts(template: object, field: str) -> Iterator[tuple[str, str]]:
     if isinstance(template, str):
-        yield from _refs_in(template, field)
+        yield field, template
     elif isinstance(template, Mapping):
         for key, value in cast(Mapping[str, object], template).items():
-            yield from find_refs(value, f"{field}.{key}" if field else key)
+            yield from _texts(value, f"{field}.{key}" if field else key)
     elif isinstance(template, list | tuple):
         for index, value in enumerate(cast(list[object], template)):
-            yield from find_refs(value, f"{field}[{index}]")
+            yield from _texts(value, f"{field}[{index}]")
 
 
 def _refs_in(text: str, field: str) -> Iterator[tuple[str, Ref]]:
@@ -114,6 +120,12 @@ def _refs_in(text: str, field: str) -> Iterator[tuple[str, Ref]]:
             yield field, parse_ref(match[1])
         except RefError as exc:
             raise RefError(f"{place}{exc}") from None
+
+
+def foreign_refs(template: object, field: str = "") -> Iterator[tuple[str, str]]:
+    """Yield what looks like a reference of another template language, `{{inputs.x}}` or `$inputs.x`, with its field."""
+    for place, text in _texts(template, field):
+        yield from ((place, match[0]) for match in _FOREIGN.finditer(text))
 
 
 def whole_ref(template: Json) -> Ref | None:

@@ -1,21 +1,21 @@
 """What can be wrong with a single node, seen against what the workflow offers."""
 
-import ast
 import difflib
 import keyword
-import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from planloom.configs.json_schema import misfits, schema_faults
 from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
+from planloom.core.errors import ToolError
 from planloom.core.expr import ExprError, inputs_in, names_in, nodes_in
 from planloom.core.json import Json, JsonObject, canonical
 from planloom.core.panel import Panel
 from planloom.core.pattern import PatternError, check_pattern
 from planloom.core.plan import Effect, Finding, FindingCode, Node, NodeId
-from planloom.core.refs import Ref, RefError, find_refs
+from planloom.core.refs import Ref, RefError, find_refs, foreign_refs
+from planloom.graphs.lint_code import code_faults
 from planloom.tools.base import Tool
 
 _LITERALS = {"True", "False", "None", "true", "false", "null"}
@@ -123,6 +123,9 @@ def _lint_refs(node: Node, facts: Facts) -> Iterator[Finding]:
             yield _finding(node, "unknown_input", field, f"no input {ref.path[0]!r}{hint}")
         if ref.root in ("item", "index") and node.map is None:
             yield _finding(node, "bad_expression", field, f"${{{ref.text}}} has a meaning only in a node with `map`")
+    for field, text in foreign_refs({"goal": node.goal, "with": dict(node.inputs)}):
+        message = f"{text} stays as it stands; a reference is written ${{inputs.NAME}} or ${{nodes.ID.output}}"
+        yield replace(_finding(node, "bad_expression", field, message), fatal=False)
     if node.when is not None:
         yield from _lint_when(node, node.when, facts)
 
@@ -211,9 +214,19 @@ def _lint_arguments(node: Node, tool: Tool) -> Iterator[Finding]:
         if isinstance(schema, dict) and "$ref" not in canonical(schema) and "${" not in canonical(value):
             for field, message in misfits(value, schema, f"with.{name}"):
                 yield _finding(node, "schema_mismatch", field, message)
+    literal = {name: value for name, value in node.inputs.items() if "${" not in canonical(value)}
+    yield from _lint_literal(node, tool, literal)
     required = cast(list[str], tool.parameters.get("required", []))
     for name in (name for name in required if name not in node.inputs):
         yield _finding(node, "missing_input", "with", f"{tool.name!r} needs the argument {name!r}")
+
+
+def _lint_literal(node: Node, tool: Tool, args: JsonObject) -> Iterator[Finding]:
+    try:
+        if tool.vet is not None:
+            tool.vet(args)
+    except ToolError as exc:
+        yield _finding(node, "schema_mismatch", "with", exc.message)
 
 
 def _properties(schema: Mapping[str, Json]) -> JsonObject:
@@ -237,7 +250,8 @@ def _lint_check(node: Node, field: str, check: Check, names: set[str], facts: Fa
             except PatternError as exc:
                 yield _finding(node, "bad_expression", f"{field}.regex", f"not an RE2 pattern: {exc}")
         case CodeCheck():
-            yield from _lint_code(node, f"{field}.code", check.code)
+            known = frozenset(names) if check.load is None else None  # code in the output may make any name
+            yield from _lint_code(node, f"{field}.code", check.code, known)
         case FunctionCheck() if not facts.by_hand and check.ref not in facts.refs:
             message = f"a planner may not name Python functions ({check.ref!r}); use expr, regex or code"
             yield _finding(node, "grant_too_wide", f"{field}.ref", message)
@@ -251,14 +265,9 @@ def _lint_check(node: Node, field: str, check: Check, names: set[str], facts: Fa
             pass
 
 
-def _lint_code(node: Node, field: str, code: str) -> Iterator[Finding]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a backslash in a pattern
-            ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
-        line = f" in line {exc.lineno}" if isinstance(exc, SyntaxError) else ""
-        yield _finding(node, "bad_expression", field, f"not Python{line}: {getattr(exc, 'msg', exc)}")
+def _lint_code(node: Node, field: str, code: str, known: frozenset[str] | None) -> Iterator[Finding]:
+    for fault in code_faults(code, known):
+        yield _finding(node, "bad_expression", field, fault)
 
 
 def _lint_agree(node: Node, agree: Agree, facts: Facts) -> Iterator[Finding]:
@@ -331,7 +340,7 @@ def lint_panel(node: Node, panel: Panel, facts: Facts) -> Iterator[Finding]:
 
 def _lint_rest(node: Node) -> Iterator[Finding]:
     if node.code is not None:
-        yield from _lint_code(node, "code", node.code)
+        yield from _lint_code(node, "code", node.code, frozenset({"inputs", *node.inputs}) | _element_names(node))
     if node.output is not None:
         for field, message in schema_faults(dict(node.output), "output"):
             yield _finding(node, "bad_schema", field, message)

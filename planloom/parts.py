@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from planloom.configs.lock import locked
 from planloom.configs.policy import read_policy
 from planloom.core.errors import ConfigError, PlanError, Problem, RunError
 from planloom.core.pins import Pins
+from planloom.core.plan import Finding
 from planloom.core.view import RunView
 from planloom.graphs.context import check_refs, facts_of, sandboxed
 from planloom.graphs.estimate import Checked, check_workflow
@@ -136,15 +137,13 @@ class Maker:
             problems = [Problem(lack, field) for code, field in sandboxed(workflow.spec) for lack in lacking(code)]
             if problems:
                 raise ConfigError(workflow.source, problems)
-            return Parts(
-                workflow,
-                pins,
-                rungs,
-                toolbox,
-                facts,
-                check_workflow(workflow, facts, rungs),
-                policy,
-            )
+            checked = check_workflow(workflow, facts, rungs)
+            absent = [
+                Finding(code="missing_file", field=lack.field, message=lack.message, fatal=False)
+                for lack in toolbox.absent()
+            ]
+            checked = replace(checked, findings=(*checked.findings, *absent))
+            return Parts(workflow, pins, rungs, toolbox, facts, checked, policy)
 
     def _rungs(self, workflow: Workflow, wire: Wire) -> dict[str, Rung]:
         specs = workflow.spec.models

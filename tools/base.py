@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, TypeAlias
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from planloom.core.fields import FieldPath, read_field
 from planloom.core.json import Json, JsonObject
@@ -62,6 +63,12 @@ class Tool:
     """Calling it twice with the same arguments is the same as calling it once."""
     verify: Verify | None = field(default=None, repr=False)
     """Finds out what became of a write that was cut off or reported an error."""
+    vet: Callable[[JsonObject], None] | None = field(default=None, repr=False)
+    """Looks at literal arguments, perhaps not all, before anything runs; asks nobody.
+
+    Raises:
+        ToolError: A call with them is refused, whatever the rest is.
+    """
 
     @property
     def repeatable(self) -> bool:
@@ -122,4 +129,14 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Let go of everything `open` took. Called once and by the task that called `open`, also when that failed."""
+        ...
+
+
+@runtime_checkable
+class Local(Protocol):
+    """A source that opens a file or folder of this machine."""
+
+    @property
+    def path(self) -> Path | None:
+        """Where it must be before it is opened; `None` where that is not said in one path, or it is made."""
         ...

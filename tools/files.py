@@ -32,6 +32,11 @@ class FilesSource:
         self._files = files if isinstance(files, FilesSpec) else FilesSpec(root=files or ".")
         self._root = -1
 
+    @property
+    def path(self) -> Path | None:
+        """Its folder; `None` where it is made when it is not there."""
+        return None if self._spec.access == "write" else self._base / self._files.root
+
     async def open(self) -> None:
         """Open the root; with write access it is made when it does not exist.
 

@@ -90,12 +90,17 @@ class HttpSource:
             },
             effect="read" if reads else "write",
             call=self._call,
+            vet=lambda args: self._vet("GET" if reads else args.get("method"), args.get("url")),
             timeout_s=self._spec.timeout,
             max_parallel=self._spec.max_parallel,
             idempotency_parameter=KEY if self._http.idempotency_header and not reads else None,
             idempotent=not reads and self._methods <= {"PUT", "DELETE"},  # RFC 9110, section 9.2.2
             control=frozenset(properties) - {"body"},
         )
+
+    def _vet(self, method: Json, url: Json) -> None:
+        if isinstance(method, str) and isinstance(url, str):
+            self._client.check(method, self._url(url, None))
 
     async def _call(self, args: JsonObject) -> Json:
         headers = {"Content-Type": "application/json"} if "body" in args else {}

@@ -81,7 +81,7 @@ class HttpClient:
 
     async def _follow(self, request: HttpRequest) -> HttpAnswer:
         for hop in range(_MAX_REDIRECTS + 1):
-            self._check(request.method, request.url, first=hop == 0)
+            self.check(request.method, request.url, first=hop == 0)
             answer = await self._answer(request)
             target = answer.headers.get("location")
             if answer.status not in _REDIRECTS or target is None:
@@ -102,7 +102,12 @@ class HttpClient:
             request = replace(request, method="GET", body=b"", key={}, headers=_without_type(request.headers))
         return replace(request, url=url)
 
-    def _check(self, method: str, url: httpx.URL, *, first: bool) -> None:
+    def check(self, method: str, url: httpx.URL, *, first: bool = True) -> None:
+        """Hold a request against the rules; the first of a call is nobody's fault but the caller's.
+
+        Raises:
+            ToolError: It may not leave.
+        """
         if fault := fault_of(url):
             raise ToolError(self._name, f"{str(url)[:200]!r}: {fault}", permanent=first)
         if not any(rule.allows(method, url) for rule in self._rules):

@@ -59,6 +59,14 @@ class SqlSource:
             return self._postgres(url)
         raise self._fault(f"expected sqlite, postgresql, duckdb: or csv:, found {url.get_backend_name()!r}")
 
+    @property
+    def path(self) -> Path | None:
+        """The file it reads; `None` for a server, or where DuckDB looks for files itself."""
+        kind, _, place = self._sql.url.partition(":")
+        if kind == "csv":
+            return self._base / place
+        return self._base / (make_url(self._sql.url).database or "") if kind == "sqlite" else None
+
     def _postgres(self, url: URL) -> Database:
         try:
             from planloom.tools.sql_postgres import PostgresDatabase
@@ -126,6 +134,14 @@ class SqlSource:
             finally:
                 watch.stop()  # a statement whose caller has gone away stops too
 
+        def vet(args: JsonObject) -> None:
+            if "sql" not in args:
+                return
+            try:
+                read_statement(str(args["sql"]), {}, self._database.dialect, write=effect == "write")
+            except StatementError as exc:
+                raise ToolError(name, str(exc), permanent=True) from exc
+
         return Tool(
             name=ToolName(name),
             description=f"{self._spec.description} {about}".strip(),
@@ -137,6 +153,7 @@ class SqlSource:
             },
             effect=effect,
             call=call,
+            vet=vet,
             timeout_s=self._spec.timeout + 1,
             max_parallel=min(self._spec.max_parallel, self._database.max_parallel),
             control=frozenset({"sql"}) if effect == "write" else None,  # one that reads sends nothing out

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from planloom.core.json import Json, JsonObject
 from planloom.core.pins import Pins
 from planloom.core.plan import ToolName
 from planloom.core.secrets import Secrets
-from planloom.tools.base import Happened, Source, Tool, Verify
+from planloom.tools.base import Happened, Local, Source, Tool, Verify
 from planloom.tools.files import FilesSource
 from planloom.tools.functions import FunctionSource, load_function, load_object, verify_hook
 from planloom.tools.http import HttpSource
@@ -151,6 +151,13 @@ class Toolbox:
             return tuple(tool for tool in self.tools.values() if tool.name.partition(".")[0] == name)
         found = self.tools.get(ToolName(name))
         return (found,) if found else ()
+
+    def absent(self) -> Iterator[Problem]:
+        """Yield which local files and folders of tools are not there now; they may be when a run opens them."""
+        for name, source in self._sources.items():
+            if isinstance(source, Local) and source.path is not None and not source.path.exists():
+                kind = "files" if isinstance(source, FilesSource) else "sql"
+                yield Problem(f"{source.path} is not there; a run opens it when it starts", f"tools.{name}.{kind}")
 
     def catalogue(self) -> list[JsonObject]:
         """Return what a planner is told of every operation."""

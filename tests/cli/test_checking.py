@@ -232,3 +232,44 @@ def test_init_into_a_file_is_a_message(cli, tmp_path: Path) -> None:
     (tmp_path / "f").write_text("")
     ran = cli("init", "f")
     assert (ran.code, ran.err) == (2, "f: expected a folder, found a file\n")
+
+
+LITERALS = """\
+version: 1
+name: literals
+tools:
+  web: {http: {base_url: "https://api.example.com", allow: ["GET /v1/*", "POST /v1/orders"]}}
+  db: {sql: "sqlite:///absent.db"}
+  papers: {files: ./nowhere}
+nodes:
+  elsewhere: {tool: web.get, with: {url: "https://elsewhere.example.com/"}}
+  posted: {tool: web.request, with: {method: POST, url: /v1/customers}}
+  later: {tool: web.get, with: {url: "${nodes.fine.output.url}"}}
+  fine: {tool: web.get, with: {url: /v1/items, query: {a: "${nodes.posted.output}"}}}
+  drop: {tool: db.query, with: {sql: "DROP TABLE t"}}
+  torn: {tool: db.query, with: {sql: "SELECT FROM WHERE"}}
+  typo: {code: "totl + 1", with: {total: 1}}
+"""
+
+
+def test_literals_that_a_tool_would_refuse_are_found_before_anything_runs(cli, tmp_path: Path) -> None:
+    (tmp_path / "literals.yaml").write_text(LITERALS)
+    ran = cli("validate", "literals.yaml")
+    assert ran.code == 2
+    told = {line.split(": ")[1].split(".")[1]: line for line in ran.err.splitlines() if ": nodes." in line}
+    assert sorted(told) == ["drop", "elsewhere", "posted", "torn", "typo"]
+    assert told["drop"].startswith("literals.yaml:12:")
+    assert "only reads" in told["drop"]
+    assert "allowed: GET https://api.example.com/v1/*" in told["elsewhere"]
+    assert "unknown name 'totl'; the code is given: inputs, total" in told["typo"]
+
+
+def test_a_file_that_a_tool_needs_and_is_not_there_is_a_warning(cli, tmp_path: Path) -> None:
+    head = LITERALS.partition("nodes:")[0]
+    (tmp_path / "absent.yaml").write_text(f"{head}nodes:\n  one: {{code: '1'}}\n")
+    ran = cli("validate", "absent.yaml")
+    assert (ran.code, ran.out) == (0, "absent.yaml: ok\n")
+    warned = [line for line in ran.err.splitlines() if "warning: " in line]
+    assert ["tools.db.sql" in line for line in warned] == [True, False]
+    assert "absent.db is not there" in warned[0]
+    assert "tools.papers.files" in warned[1]

@@ -208,6 +208,16 @@ CASES = [
         replace(PLANNED, rungs=frozenset[str]()),
     ),
     Case("code is no Python", replace(CODE, code="1 +"), "bad_expression", "code", "not Python in line 1"),
+    Case(
+        "code reads what nobody gives", replace(CODE, code="totl + 1"), "bad_expression", "code", "unknown name 'totl'"
+    ),
+    Case(
+        "a check's code reads what nobody gives",
+        replace(NODE, checks=(CodeCheck(code="assert outptu > a"),)),
+        "bad_expression",
+        "checks[0].code",
+        "unknown name 'outptu'",
+    ),
     Case("code too deep", replace(CODE, code="(" * 5000), "bad_expression", "code", "not Python"),
     Case("no such JSON type", replace(NODE, output={"type": "strng"}), "bad_schema", "output.type", "string"),
     Case("schema leads nowhere", replace(NODE, output={"$ref": "#/$defs/x"}), "bad_schema", "output.$ref", "$defs"),
@@ -245,6 +255,36 @@ SOUND = [
     replace(NODE, checks=(JudgeCheck(judge="?"), JudgeCheck(judge="?", model="big")), model="mini"),
     replace(NODE, output={"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {}}}),
 ]
+
+
+MADE_BY_THE_CODE = [
+    "import math\nmath.pi",
+    "def f(x):\n    return g(x)\ndef g(x):\n    return x\nf(1)",
+    "[y for y in inputs if y]",
+    "class A:\n    b = 1\n    c = b\nA.c",
+    "for i, (j, k) in enumerate([(1, 2)]):\n    pass\ni + j + k",
+    "with open('f') as file:\n    file.read()",
+    "try:\n    1 / 0\nexcept ZeroDivisionError as exc:\n    str(exc)",
+    "def f():\n    global made\n    made = 1\nf()\nmade",
+    "(n := 3) + n",
+    "match inputs:\n    case {'a': a, **rest}:\n        a, rest",
+    "lambda a, *b, c=1, **d: (a, b, c, d)",
+    "from math import *\npi",
+    "exec('x = 1')\nx",
+    "try:\n    maybe\nexcept NameError:\n    None",
+]
+
+
+@pytest.mark.parametrize("code", MADE_BY_THE_CODE)
+def test_a_name_that_the_code_makes_itself_is_known(code: str) -> None:
+    assert lint_node(replace(CODE, code=code), PLANNED) == []
+
+
+def test_a_reference_in_another_template_language_is_pointed_at() -> None:
+    node = replace(NODE, goal="Read {{ nodes.a.output }}", inputs={"x": ["costs $5", "$inputs.task"], "y": "{{other}}"})
+    found = lint_node(node, PLANNED)
+    assert [(item.field, item.fatal) for item in found] == [("goal", False), ("with.x[1]", False)]
+    assert "written ${inputs.NAME}" in found[0].message
 
 
 @pytest.mark.parametrize("node", SOUND)
