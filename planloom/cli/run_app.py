@@ -1,0 +1,168 @@
+"""The commands that work on a run. Each is a thin shell, as those in `app`."""
+
+import asyncio
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from planloom.cli import options as opt
+
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed or partial, 2 bad input, 3 waiting for a human, 130 interrupted, 143 terminated."
+)
+
+
+class YesNo(StrEnum):
+    """Answer to everything that waits for a human."""
+
+    YES = "yes"
+    NO = "no"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (run, resume, approve):
+        app.command(epilog=_EXIT_CODES)(command)
+
+
+def run(
+    workflow: Annotated[
+        str | None,
+        typer.Argument(help="Workflow file, or the name of a shipped one; not needed with --task."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="What to do: the input named task.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="NAME=VALUE", help="One input; JSON unless it is declared a string."),
+    ] = None,
+    inputs: Annotated[Path | None, typer.Option(metavar="FILE", help="Inputs as a JSON object.")] = None,
+    rehearsal: opt.Rehearsal = None,
+    base_url: opt.BaseUrl = None,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+    plain: opt.Plain = False,
+    approve: Annotated[YesNo | None, typer.Option(help="Answer whatever would wait for a human.")] = None,
+    output: opt.Output = None,
+    drain: opt.Drain = 20.0,
+    otel: opt.Otel = False,
+) -> None:
+    """Run a workflow and watch it: nodes, attempts, the router's decisions, cost."""
+    if workflow is None and task is None:
+        raise typer.BadParameter("name a workflow, or give a --task", param_hint="WORKFLOW")
+    from planloom.cli import given as read
+
+    read.check_base_url(base_url)
+    read.check_output(output)
+    loaded = read.load_workflow(workflow)
+    script = read.find_script(rehearsal)
+    values = read.read_inputs(loaded, task=task, pairs=given or (), file=inputs)
+    from planloom.cli import running  # slow to import, and not needed for a file that cannot be loaded
+
+    wishes = running.Wishes(
+        show=running.how_to_show(as_json=as_json, plain=plain),
+        approve=None if approve is None else approve is YesNo.YES,
+        output=output,
+        drain_s=drain,
+        base_url=base_url,
+        rehearsal=script,
+        journal=journal,
+        otel=otel,
+    )
+    raise typer.Exit(asyncio.run(running.until_terminated(running.start(loaded, values, wishes))))
+
+
+def resume(
+    run_id: opt.RunId,
+    approve: Annotated[
+        list[str] | None, typer.Option(metavar="NODE", help="Let this node run; `plan` for the whole plan.")
+    ] = None,
+    reject: Annotated[
+        list[str] | None, typer.Option(metavar="NODE", help="Do not let it run; `plan` for the whole plan.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=CAP,...", help="Raise caps of this run: usd=1.0,calls=20,tokens=2M,time=1h."),
+    ] = None,
+    rehearsal: opt.Rehearsal = None,
+    base_url: opt.BaseUrl = None,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+    plain: opt.Plain = False,
+    output: opt.Output = None,
+    drain: opt.Drain = 20.0,
+    otel: opt.Otel = False,
+) -> None:
+    """Go on with a run that waits, was interrupted or died. What was committed is not done again."""
+    from planloom.cli import given as read
+    from planloom.cli import running
+
+    read.check_base_url(base_url)
+    read.check_output(output)
+    answers = read.read_approvals(approve or (), reject or ())
+    caps = read.read_budget(budget)
+    script = read.find_script(rehearsal)
+    wishes = running.Wishes(
+        show=running.how_to_show(as_json=as_json, plain=plain),
+        output=output,
+        drain_s=drain,
+        base_url=base_url,
+        rehearsal=script,
+        journal=journal,
+        otel=otel,
+    )
+    raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(run_id, answers, wishes, caps))))
+
+
+def approve(
+    run_id: opt.RunId,
+    nodes: Annotated[
+        list[str] | None, typer.Argument(metavar="NODE...", help="What may go on; `plan` for the whole plan.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that waits may go on.")] = False,
+    reject: Annotated[list[str] | None, typer.Option(metavar="NODE", help="This may not go on.")] = None,
+    note: Annotated[str, typer.Option(help="Answer or reason: told to the worker, kept in the journal.")] = "",
+    edit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Run this plan instead; print it first with `show --plan`.")
+    ] = None,
+    happened: Annotated[
+        bool, typer.Option("--happened", help="The write in doubt did happen; do not repeat it.")
+    ] = False,
+    result: Annotated[str | None, typer.Option(metavar="JSON", help="With --happened: what it returned.")] = None,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+    plain: opt.Plain = False,
+    output: opt.Output = None,
+    drain: opt.Drain = 20.0,
+    otel: opt.Otel = False,
+) -> None:
+    """Answer what waits for a human, and go on. Without an answer: show what waits."""
+    from planloom.cli import approving, running
+    from planloom.cli.given import check_output
+
+    check_output(output)
+    view = asyncio.run(approving.view_of(run_id, journal))
+    said = approving.Said(
+        nodes=tuple(nodes or ()),
+        everything=everything,
+        rejected=tuple(reject or ()),
+        note=note,
+        edit=edit,
+        happened=happened,
+        result=result,
+    )
+    answers = approving.read_answers(said, view)
+    if not answers:
+        approving.print_pending(view, journal, as_json=as_json)
+        raise typer.Exit(3 if view.pending else 0)
+    if edit is not None:
+        asyncio.run(approving.check_edited(edit, view))
+    if asyncio.run(approving.delivered(view.run_id, answers, journal)):
+        told = f"told the process that is at work on run {view.run_id}"
+        typer.echo(json.dumps({"run_id": view.run_id, "told": True}) if as_json else told)
+        return
+    show_as = running.how_to_show(as_json=as_json, plain=plain)
+    wishes = running.Wishes(show=show_as, output=output, drain_s=drain, journal=journal, otel=otel)
+    raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(view.run_id, answers, wishes))))
