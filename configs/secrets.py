@@ -53,6 +53,11 @@ def secrets_of(spec: WorkflowSpec, taken: Iterable[Taken], env: Mapping[str, str
     return together(frozenset(found))
 
 
+def secrets_of_environment(env: Mapping[str, str]) -> Secrets:
+    """Return the secrets among the variables of an environment."""
+    return together(frozenset(_of_environment(env)))
+
+
 def _of_environment(env: Mapping[str, str]) -> Iterator[str]:
     named = {name.strip() for name in env.get(NAMED, "").split(",")}
     for name, value in env.items():

@@ -19,7 +19,7 @@ class Observer(Protocol):
 
         Args:
             run_id: The run.
-            past: So many events were there before anybody watched.
+            past: So many of its events were there before this process took it.
         """
         ...
 
@@ -30,7 +30,7 @@ class Observer(Protocol):
 
 async def observe(log: RunLog, observers: Sequence[Observer]) -> None:
     """Show a run's events to observers until it comes to rest; one that fails sees no more of this run."""
-    watching = [observer.watch(log.run_id, len(log.events)) for observer in observers]
+    watching = [observer.watch(log.run_id, log.past) for observer in observers]
     async for event in log.follow():
         for see in list(watching):
             try:

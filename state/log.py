@@ -33,6 +33,8 @@ class RunLog:
         self.run_id = run_id
         self.secrets = secrets or Secrets()
         self.events: list[ev.AnyEvent] = past or []
+        self.past = len(self.events)
+        """Events that were there before this process took the run."""
         self.view = RunView(self.events)
         self._journal = journal
         self._news = asyncio.Event()

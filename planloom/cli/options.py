@@ -1,9 +1,45 @@
 """Arguments and options that several commands share."""
 
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+
+from planloom.core.secrets import Secrets
+
+
+class LogStyle(StrEnum):
+    """How lines of the log are written."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+class LogLevel(StrEnum):
+    """From which on the log is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class LogWish:
+    """What is to be logged, and how; nothing where neither style nor level is named."""
+
+    style: LogStyle | None = None
+    level: LogLevel | None = None
+    secrets: Secrets | None = None
+    """What becomes `***`; `None` takes those of the environment."""
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is to be logged."""
+        return self.style is not None or self.level is not None
+
 
 RunId: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", help="Run id, the start of one, or `last`.")]
 Journal: TypeAlias = Annotated[
@@ -57,4 +93,14 @@ Webhook: TypeAlias = Annotated[
 ]
 WebhookPrivate: TypeAlias = Annotated[
     bool, typer.Option("--webhook-private", help="Webhooks may go to private addresses, and over http.")
+]
+LogFormat: TypeAlias = Annotated[
+    LogStyle | None,
+    typer.Option(
+        "--log-format", envvar="PLANLOOM_LOG_FORMAT", help="Log what happens to standard error, a line an event."
+    ),
+]
+LogFrom: TypeAlias = Annotated[
+    LogLevel | None,
+    typer.Option("--log-level", envvar="PLANLOOM_LOG_LEVEL", help="The least that is logged; info is the default."),
 ]

@@ -48,6 +48,8 @@ def run(
     output: opt.Output = None,
     drain: opt.Drain = 20.0,
     otel: opt.Otel = False,
+    log_format: opt.LogFormat = None,
+    log_level: opt.LogFrom = None,
 ) -> None:
     """Run a workflow and watch it: nodes, attempts, the router's decisions, cost."""
     if workflow is None and task is None:
@@ -61,8 +63,9 @@ def run(
     values = read.read_inputs(loaded, task=task, pairs=given or (), file=inputs)
     from planloom.cli import running  # slow to import, and not needed for a file that cannot be loaded
 
+    log = opt.LogWish(log_format, log_level, loaded.secrets)
     wishes = running.Wishes(
-        show=running.how_to_show(as_json=as_json, plain=plain),
+        show=running.how_to_show(as_json=as_json, plain=plain or log.on),
         approve=None if approve is None else approve is YesNo.YES,
         output=output,
         drain_s=drain,
@@ -70,8 +73,9 @@ def run(
         rehearsal=script,
         journal=journal,
         otel=otel,
+        log=log,
     )
-    raise typer.Exit(asyncio.run(running.until_terminated(running.start(loaded, values, wishes))))
+    raise typer.Exit(running.work_off(running.start(loaded, values, wishes), wishes))
 
 
 def resume(
@@ -94,6 +98,8 @@ def resume(
     output: opt.Output = None,
     drain: opt.Drain = 20.0,
     otel: opt.Otel = False,
+    log_format: opt.LogFormat = None,
+    log_level: opt.LogFrom = None,
 ) -> None:
     """Go on with a run that waits, was interrupted or died. What was committed is not done again."""
     from planloom.cli import given as read
@@ -104,16 +110,18 @@ def resume(
     answers = read.read_approvals(approve or (), reject or ())
     caps = read.read_budget(budget)
     script = read.find_script(rehearsal)
+    log = opt.LogWish(log_format, log_level)
     wishes = running.Wishes(
-        show=running.how_to_show(as_json=as_json, plain=plain),
+        show=running.how_to_show(as_json=as_json, plain=plain or log.on),
         output=output,
         drain_s=drain,
         base_url=base_url,
         rehearsal=script,
         journal=journal,
         otel=otel,
+        log=log,
     )
-    raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(run_id, answers, wishes, caps))))
+    raise typer.Exit(running.work_off(running.take_up(run_id, answers, wishes, caps), wishes))
 
 
 def approve(
@@ -137,6 +145,8 @@ def approve(
     output: opt.Output = None,
     drain: opt.Drain = 20.0,
     otel: opt.Otel = False,
+    log_format: opt.LogFormat = None,
+    log_level: opt.LogFrom = None,
 ) -> None:
     """Answer what waits for a human, and go on. Without an answer: show what waits."""
     from planloom.cli import approving, running
@@ -163,6 +173,7 @@ def approve(
         told = f"told the process that is at work on run {view.run_id}"
         typer.echo(json.dumps({"run_id": view.run_id, "told": True}) if as_json else told)
         return
-    show_as = running.how_to_show(as_json=as_json, plain=plain)
-    wishes = running.Wishes(show=show_as, output=output, drain_s=drain, journal=journal, otel=otel)
-    raise typer.Exit(asyncio.run(running.until_terminated(running.take_up(view.run_id, answers, wishes))))
+    log = opt.LogWish(log_format, log_level)
+    show_as = running.how_to_show(as_json=as_json, plain=plain or log.on)
+    wishes = running.Wishes(show=show_as, output=output, drain_s=drain, journal=journal, otel=otel, log=log)
+    raise typer.Exit(running.work_off(running.take_up(view.run_id, answers, wishes), wishes))

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from planloom.cli.hints import command
 from planloom.cli.journals import journal_at
 from planloom.cli.lines import line
 from planloom.cli.live import on_screen
-from planloom.cli.observing import traces
+from planloom.cli.observing import logged, observers
+from planloom.cli.options import LogWish
 from planloom.cli.report import EXIT_CODES, closing, counts, print_result, summary
 from planloom.cli.words import pretty
 from planloom.configs.load import Workflow
@@ -59,6 +60,7 @@ class Wishes:
     journal: str | None = None
     otel: bool = False
     """Send traces."""
+    log: LogWish = field(default_factory=LogWish)
 
     def engine(self, opening: Opening = "make") -> Engine:
         """Return the engine these wishes describe."""
@@ -66,7 +68,7 @@ class Wishes:
             journal=journal_at(self.journal, opening),
             base_url=self.base_url,
             rehearsal=self.rehearsal,
-            observers=traces(wanted=self.otel),
+            observers=observers(otel=self.otel, logs=self.log.on),
         )
 
 
@@ -76,6 +78,12 @@ def how_to_show(*, as_json: bool, plain: bool) -> Show:
         return Show.JSON
     console = Console()
     return Show.LINES if plain or not console.is_terminal or console.is_dumb_terminal else Show.SCREEN
+
+
+def work_off(work: Coroutine[None, None, int], wishes: Wishes) -> int:
+    """Return the exit code of `work`, logged meanwhile as it is wished."""
+    with logged(wishes.log):
+        return asyncio.run(until_terminated(work))
 
 
 def _quiet(show: Show) -> AbstractContextManager[object]:

@@ -51,6 +51,8 @@ def serve(
     otel: opt.Otel = False,
     webhook: opt.Webhook = None,
     webhook_private: opt.WebhookPrivate = False,
+    log_format: opt.LogFormat = None,
+    log_level: opt.LogFrom = None,
 ) -> None:
     """Serve workflows over HTTP, and pages to look at runs, start and approve them at http://127.0.0.1:8000/.
 
@@ -79,6 +81,7 @@ def serve(
             otel=otel,
             webhooks=webhook or (),
             webhook_private=webhook_private,
+            log=opt.LogWish(log_format, log_level),
         )
     )
 
@@ -93,6 +96,8 @@ def mcp(
     journal: opt.Journal = None,
     rehearsal: opt.Rehearsal = None,
     base_url: opt.BaseUrl = None,
+    log_format: opt.LogFormat = None,
+    log_level: opt.LogFrom = None,
 ) -> None:
     """Offer workflows as MCP tools on standard input and output, for a client that starts this command."""
     from planloom.cli import given as read
@@ -102,12 +107,16 @@ def mcp(
     except ModuleNotFoundError as exc:
         message = f"it needs {exc.name}: pip install 'planloom[mcp]'"
         raise ConfigError("planloom mcp", [Problem(message)]) from exc
+    from planloom.cli.observing import logged, observers
     from planloom.cli.running import until_terminated
     from planloom.engine import Engine
 
     read.check_base_url(base_url)
-    engine = Engine(journal=journal, rehearsal=read.find_script(rehearsal), base_url=base_url)
-    raise typer.Exit(asyncio.run(until_terminated(mcp_serving.offer(engine, workflows or ["."]))))
+    log = opt.LogWish(log_format, log_level)
+    looking = observers(otel=False, logs=log.on)
+    engine = Engine(journal=journal, rehearsal=read.find_script(rehearsal), base_url=base_url, observers=looking)
+    with logged(log):
+        raise typer.Exit(asyncio.run(until_terminated(mcp_serving.offer(engine, workflows or ["."]))))
 
 
 @keys.command("create")

@@ -3,21 +3,26 @@
 import asyncio
 import ipaddress
 import math
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 
 from planloom.cli.given import source_of
 from planloom.cli.keyring import journal_at
 from planloom.cli.listening import listen_at
-from planloom.cli.observing import traces
+from planloom.cli.observing import logged, observers
+from planloom.cli.options import LogWish
+from planloom.configs.secrets import secrets_of_environment
 from planloom.core.errors import ConfigError, Problem
 from planloom.engine import Engine
 from planloom.service.app import make_app
 from planloom.service.caller import Authenticate, api_keys, this_machine
+from planloom.service.catalogue import catalogue_of
 from planloom.service.metrics import Metrics
 from planloom.service.tokens import Issuer, tokens
 from planloom.service.webhooks import webhooks_to
@@ -41,6 +46,7 @@ class Wishes:
     otel: bool
     webhooks: Sequence[str]
     webhook_private: bool
+    log: LogWish
 
 
 def serve(wishes: Wishes) -> None:
@@ -52,27 +58,35 @@ def serve(wishes: Wishes) -> None:
     """
     auth, webhooks = _auth(wishes), webhooks_to(wishes.webhooks, private=wishes.webhook_private)
     metrics = Metrics()
-    observers = [metrics, *traces(wanted=wishes.otel)]
-    engine = Engine(journal=wishes.journal, rehearsal=wishes.rehearsal, base_url=wishes.base_url, observers=observers)
+    looking = [metrics, *observers(otel=wishes.otel, logs=wishes.log.on)]
+    engine = Engine(journal=wishes.journal, rehearsal=wishes.rehearsal, base_url=wishes.base_url, observers=looking)
+    workflows = catalogue_of(source_of(given) for given in wishes.sources).values()
     app = make_app(
         engine,
-        [source_of(given) for given in wishes.sources],
+        workflows,
         auth=auth,
         drain_s=wishes.drain_s,
         metrics=metrics,
         webhooks=webhooks,
     )
-    with listen_at(wishes.host, wishes.port) as listening:
+    secrets = secrets_of_environment(os.environ)
+    for workflow in workflows:
+        secrets |= workflow.secrets
+    with logged(replace(wishes.log, secrets=secrets)), listen_at(wishes.host, wishes.port) as listening:
         port = listening.getsockname()[1]
         where = f"[{wishes.host}]" if ":" in wishes.host else wishes.host
         typer.echo(f"serving on http://{where}:{port}/v1, described at /openapi.json; stop with Ctrl-C")
         typer.echo(f"look at runs and start them at http://{where}:{port}/")
         if auth is this_machine:
             typer.echo("no keys are configured: only requests from this machine are answered (planloom keys create)")
-        config = uvicorn.Config(
-            app, log_level="warning", timeout_graceful_shutdown=math.ceil(wishes.drain_s) + 5, server_header=False
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(_config(app, wishes)).run(sockets=[listening])
+
+
+def _config(app: FastAPI, wishes: Wishes) -> uvicorn.Config:
+    patience_s = math.ceil(wishes.drain_s) + 5
+    if wishes.log.on:  # as everybody's records
+        return uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=patience_s, server_header=False)
+    return uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=patience_s, server_header=False)
 
 
 def _auth(wishes: Wishes) -> Authenticate:

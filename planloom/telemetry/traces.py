@@ -1,7 +1,6 @@
 """Sends the spans of runs to where OpenTelemetry's variables say."""
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Callable
 from importlib.metadata import version
@@ -17,16 +16,12 @@ from planloom.core import events as ev
 from planloom.core.plan import RunId
 from planloom.telemetry import names
 from planloom.telemetry.fold import SpanFold
+from planloom.telemetry.ids import span_id_of, trace_id_of
 from planloom.telemetry.span import Span
 
 _CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _YES = ("true", "1", "span_only", "span_and_event")
 _SAMPLED = api.TraceFlags(api.TraceFlags.SAMPLED)
-
-
-def trace_id_of(run_id: str) -> str:
-    """Return the id of a run's trace, 32 hexadecimal digits: it follows from the run's id, whichever process asks."""
-    return _digest("trace", run_id)[:32]
 
 
 class Traces:
@@ -53,7 +48,7 @@ class Traces:
 
         Args:
             run_id: The run.
-            past: So many of the events have been noted before, most of them by earlier processes.
+            past: So many of the events were noted by earlier processes.
         """
         trace_id = int(trace_id_of(run_id), 16)
         if self._provider.sampler.should_sample(None, trace_id, "run").decision is Decision.DROP:
@@ -84,10 +79,10 @@ class Traces:
             self._send_one(trace_id, span)
 
     def _send_one(self, trace_id: int, span: Span) -> None:
-        self._ids.trace_id, self._ids.span_id = trace_id, _span_id(trace_id, span.key)
+        self._ids.trace_id, self._ids.span_id = trace_id, span_id_of(trace_id, span.key)
         around = api.INVALID_SPAN
         if span.parent:
-            parent = api.SpanContext(trace_id, _span_id(trace_id, span.parent), is_remote=False, trace_flags=_SAMPLED)
+            parent = api.SpanContext(trace_id, span_id_of(trace_id, span.parent), is_remote=False, trace_flags=_SAMPLED)
             around = api.NonRecordingSpan(parent)
         made = self._tracer.start_span(
             span.name,
@@ -115,14 +110,6 @@ class _Ids(IdGenerator):
 
     def generate_span_id(self) -> int:
         return self.span_id
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(("planloom", *parts)).encode()).hexdigest()
-
-
-def _span_id(trace_id: int, key: str) -> int:
-    return int(_digest("span", f"{trace_id:032x}", key)[:16], 16)
 
 
 def _ns(seconds: float) -> int:

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from planloom.cli import main
 from planloom.service.metrics import Metrics
-from planloom.telemetry import names
+from planloom.telemetry import Logs, names
 
 PAGE = (Path(__file__).parents[2] / "docs/observability.md").read_text(encoding="utf-8")
 
@@ -21,13 +24,27 @@ def test_the_program_of_the_page_prints_what_it_shows(tmp_path: Path) -> None:
     assert done.stdout == printed, done.stderr
 
 
+def test_the_log_of_the_page_begins_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    section = PAGE.split("## Logs")[1].split("## Metrics")[0]
+    command, head = re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[0].splitlines()
+    with pytest.raises(SystemExit):
+        main(command.partition(" 2> ")[0].split()[1:])
+    assert head.partition("# prints ")[2] in capsys.readouterr().err.splitlines()[0]
+    made: dict[str, object] = {}
+    exec(re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[0], made)
+    assert isinstance(made["logs"], Logs)
+
+
 def test_names_that_the_page_shows_are_ours() -> None:
     known = {value for value in vars(names).values() if isinstance(value, str)}
     shown = set(
         re.findall(
             r"`((?:gen_ai|planloom)\.[a-z_.]+\w)`", PAGE.split("## What a trace holds")[1].split("## Metrics")[0]
         )
-    ) - {"planloom.observe"}
+    ) - {"planloom.run"}
     assert len(shown) > 12
     assert shown - known == set()
 
