@@ -7,6 +7,8 @@ from planloom.core.json import Json, digest
 
 MemoryKind: TypeAlias = Literal["fact", "result"]
 """`fact`: a node said what it is about. `result`: kept because it passed its checks."""
+Way: TypeAlias = Literal["words", "vectors"]
+"""How a search finds an entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class Memory:
     """Where it is kept."""
     vector_model: str = ""
     """Model that made its vector; empty where it has none yet."""
+    found_by: tuple[Way, ...] = ()
+    """How the search found it that returned it; empty where none did."""
 
 
 def identify(kind: MemoryKind, subject: str, *, trusted: bool) -> str:

@@ -7,7 +7,7 @@ entry twice, after a crash say, changes nothing, and a newer entry takes an olde
 import json
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, not_, or_, select, text, true, update
@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from planloom.core.fusion import fuse
 from planloom.core.json import Json
-from planloom.core.memory import Memory, MemoryKind, Origin
+from planloom.core.memory import Memory, MemoryKind, Origin, Way
 from planloom.state.journal import Journal
 from planloom.state.tables import memories
 from planloom.state.vectors import Vector, numbers_by_nearness
@@ -56,32 +56,56 @@ class Memories:
             max_entries: So many stay in the namespace; those not used for longest go.
             echo: Whoever made it was shown what is there: the same value again confirms nothing and makes nothing new.
         """
-        row = self._row(memory)
 
         def work(connection: Connection) -> bool:
             self._alone(connection)
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            fresh = dialect.insert(memories).values(row)
-            newer = fresh.excluded.at > memories.c.at
-            if echo:
-                newer &= fresh.excluded.value != memories.c.value
-            kept = fresh.on_conflict_do_update(
-                index_elements=["tenant", "namespace", "id"],
-                set_={name: fresh.excluded[name] for name in row if name not in _STAY},
-                where=newer,
-            ).returning(memories.c.number)
-            number = connection.execute(kept).scalar()
+            number = self._put(connection, memory, self._namespace or "", echo=echo)
             if number is not None:
-                self._make_room(connection, int(number), max_entries)
+                self._make_room(connection, number, max_entries)
             return number is not None
 
         return await self._journal.transact(work)
 
-    def _row(self, memory: Memory) -> dict[str, object]:
+    async def take_in(self, entries: Sequence[Memory]) -> int:
+        """Keep entries of another database, all or none, each by the rules of `keep`; return how many are new or newer.
+
+        They stay in their own namespaces where this one is `None`. None is pushed out: the next run that keeps
+        something makes room.
+        """
+        now = time.time()
+        alive = [entry for entry in entries if entry.expires_at is None or entry.expires_at > now]
+
+        def work(connection: Connection) -> int:
+            self._alone(connection)
+            spaces = [entry.namespace if self._namespace is None else self._namespace for entry in alive]
+            put = [self._put(connection, entry, space) for entry, space in zip(alive, spaces, strict=True)]
+            return sum(number is not None for number in put)
+
+        return await self._journal.transact(work)
+
+    def _put(self, connection: Connection, memory: Memory, namespace: str, *, echo: bool = False) -> int | None:
+        """Write an entry and return its number; `None` where what is there stays."""
+        row = self._row(memory, namespace)
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        fresh = dialect.insert(memories).values(row)
+        newer = fresh.excluded.at > memories.c.at
+        if echo:
+            newer &= fresh.excluded.value != memories.c.value
+        # The id tells it already, unless somebody edited a file that is taken in.
+        newer &= or_(fresh.excluded.untrusted == "[]", memories.c.untrusted != "[]")
+        kept = fresh.on_conflict_do_update(
+            index_elements=["tenant", "namespace", "id"],
+            set_={name: fresh.excluded[name] for name in row if name not in _STAY},
+            where=newer,
+        ).returning(memories.c.number)
+        number = connection.execute(kept).scalar()
+        return None if number is None else int(number)
+
+    def _row(self, memory: Memory, namespace: str) -> dict[str, object]:
         value = json.dumps(memory.value, ensure_ascii=False)
         return {
             "tenant": self._tenant,
-            "namespace": self._namespace or "",
+            "namespace": namespace,
             "id": memory.id,
             "kind": memory.kind,
             "subject": _plain(memory.subject, _MAX_SUBJECT_CHARS),
@@ -92,7 +116,7 @@ class Memories:
             "at": memory.at,
             "expires_at": memory.expires_at,
             "used_at": memory.at,
-            "recalls": 0,
+            "recalls": memory.recalls,
             "vector": None,
             "vector_model": None,
             "dimensions": None,
@@ -144,13 +168,15 @@ class Memories:
         alive = self._alive(kinds, trusted_only=trusted_only)
 
         def work(connection: Connection) -> list[Memory]:
-            numbers = numbers_by_words(connection, query, alive, limit if near is None else max(limit, _CANDIDATES))
+            many = limit if near is None else max(limit, _CANDIDATES)
+            ranked: dict[Way, list[int]] = {"words": numbers_by_words(connection, query, alive, many)}
             if near is not None:
-                nearest = numbers_by_nearness(connection, near, alive, max(limit, _CANDIDATES))
-                numbers = fuse([numbers, nearest])[:limit]
+                ranked["vectors"] = numbers_by_nearness(connection, near, alive, many)
+            numbers = fuse([*ranked.values()])[:limit]
             rows = connection.execute(select(memories).where(memories.c.number.in_(numbers))).fetchall()
             found = {int(row.number): _memory(row) for row in rows}
-            return [found[number] for number in numbers if number in found]
+            ways = {number: tuple(way for way in ranked if number in ranked[way]) for number in numbers}
+            return [replace(found[number], found_by=ways[number]) for number in numbers if number in found]
 
         return await self._journal.transact(work)
 

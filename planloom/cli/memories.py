@@ -1,5 +1,6 @@
-"""What runs have kept, on the command line: listed, searched, forgotten, exported."""
+"""What runs have kept, on the command line: listed, searched, forgotten, taken from one journal to another."""
 
+import asyncio
 import json
 import math
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from planloom.cli.embedding import Asked
 from planloom.cli.given import write_output
 from planloom.cli.journals import journal_at
 from planloom.cli.words import one_line
@@ -18,12 +20,18 @@ from planloom.configs.units import read_duration
 from planloom.core.errors import ConfigError, Problem
 from planloom.core.memory import Memory
 from planloom.engine import Engine
+from planloom.graphs.near import Near, meaning
+from planloom.models.gateway import Gateway
 from planloom.state.memories import Memories
+from planloom.state.memory_lines import memory_lines, read_memories
+from planloom.state.place import Opening
 
 
 @asynccontextmanager
-async def _opened(journal: str | None, scope: str | None, tenant: str) -> AsyncGenerator[Memories]:
-    async with Engine(journal=journal_at(journal), retention_s=math.inf) as engine:
+async def _opened(
+    journal: str | None, scope: str | None, tenant: str, opening: Opening = "current"
+) -> AsyncGenerator[Memories]:
+    async with Engine(journal=journal_at(journal, opening), retention_s=math.inf) as engine:
         yield engine.memories(scope, tenant=tenant)
 
 
@@ -34,11 +42,24 @@ async def listed(journal: str | None, scope: str | None, tenant: str, *, limit: 
 
 
 async def searched(
-    journal: str | None, scope: str | None, tenant: str, query: str, *, limit: int, as_json: bool
+    journal: str | None, scope: str | None, tenant: str, query: str, *, limit: int, as_json: bool, asked: Asked | None
 ) -> None:
-    """Print the entries that fit a free text best."""
+    """Print the entries that fit a free text best, with how each was found.
+
+    Raises:
+        ConfigError: The embedding model cannot be asked.
+    """
     async with _opened(journal, scope, tenant) as memories:
-        _print(await memories.search(query, limit=limit), as_json=as_json)
+        found = Near()
+        if asked is not None:
+            query = asked.secrets.hide(query)
+            async with Gateway() as gateway:
+                rung = gateway.rung(asked.name, asked.spec, rehearsal=asked.script)
+                await rung.open()
+                found = await meaning(rung, memories, query)
+        if found.warning:
+            typer.echo(f"found by words alone: {found.warning}" if found.vector is None else found.warning, err=True)
+        _print(await memories.search(query, limit=limit, near=found.vector), as_json=as_json)
 
 
 async def forgotten(
@@ -68,8 +89,20 @@ async def forgotten(
 async def exported(journal: str | None, scope: str | None, tenant: str, output: Path | None) -> None:
     """Write entries as JSON, one a line."""
     async with _opened(journal, scope, tenant) as memories:
-        lines = [json.dumps(asdict(memory), ensure_ascii=False) for memory in await memories.all()]
+        lines = memory_lines(await memories.all())
     write_output("\n".join(lines), output)
+
+
+async def imported(journal: str | None, scope: str | None, tenant: str, file: Path) -> None:
+    """Take in entries that `exported` wrote, and say how many are new.
+
+    Raises:
+        ConfigError: The file holds something else; nothing was taken in.
+    """
+    entries = await asyncio.to_thread(read_memories, file)
+    async with _opened(journal, scope, tenant, "make") as memories:
+        new = await memories.take_in(entries)
+    typer.echo(f"took in {new} of {len(entries)}; the others are there already, or have run out")
 
 
 def _print(found: Sequence[Memory], *, as_json: bool) -> None:
@@ -79,5 +112,6 @@ def _print(found: Sequence[Memory], *, as_json: bool) -> None:
     for memory in found:
         on = datetime.fromtimestamp(memory.at).astimezone().isoformat(" ", "minutes")[:16]
         trust = f"  untrusted: {', '.join(memory.untrusted)}" if memory.untrusted else ""
-        typer.echo(f"{memory.id}  {on}  {memory.namespace}  {memory.kind}  recalled {memory.recalls}x{trust}")
+        ways = f"  found by {' and '.join(memory.found_by)}" if memory.found_by else ""
+        typer.echo(f"{memory.id}  {on}  {memory.namespace}  {memory.kind}  recalled {memory.recalls}x{ways}{trust}")
         typer.echo(f"    {one_line(memory.subject, 120)}: {one_line(memory.text, 200)}")

@@ -1,6 +1,7 @@
 """The commands over what runs have kept for later ones. Each is a thin shell, as those in `app`."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,13 +37,27 @@ def search(
     scope: Scope = None,
     tenant: Tenant = "",
     limit: Limit = 10,
+    workflow: Annotated[
+        str | None,
+        typer.Option("--workflow", "-w", metavar="FILE", help="Look where it keeps, with the model it embeds with."),
+    ] = None,
+    embed: Annotated[
+        str | None, typer.Option("--embed", metavar="MODEL", help="Find by meaning too, with openai:NAME.")
+    ] = None,
+    base_url: opt.BaseUrl = None,
+    rehearsal: opt.Rehearsal = None,
     journal: opt.Journal = None,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Find entries as a run would, best fit first."""
+    """Find entries as a run would, best fit first, and say how each was found."""
     from planloom.cli import memories
+    from planloom.cli.embedding import asked_by, scope_of
+    from planloom.cli.given import load_workflow
 
-    asyncio.run(memories.searched(journal, scope, tenant, query, limit=limit, as_json=as_json))
+    loaded = load_workflow(workflow) if workflow is not None else None
+    asked = asked_by(loaded, embed, base_url=base_url, rehearsal=rehearsal)
+    scope = scope or (scope_of(loaded) if loaded else None)
+    asyncio.run(memories.searched(journal, scope, tenant, query, limit=limit, as_json=as_json, asked=asked))
 
 
 @memory.command()
@@ -78,3 +93,18 @@ def export(
 
     check_output(output)
     asyncio.run(memories.exported(journal, scope, tenant, output))
+
+
+@memory.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote.")],
+    scope: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Take all in under this name; else each under its own.")
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="For this tenant of a service.")] = "",
+    journal: opt.Journal = None,
+) -> None:
+    """Take in entries of another journal; what is there and at least as new stays."""
+    from planloom.cli import memories
+
+    asyncio.run(memories.imported(journal, scope, tenant, file))

@@ -30,11 +30,11 @@ async def remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_commands_of_the_page_work(remembered: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (block,) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     commands = [shlex.split(line.removeprefix("$ planloom "), comments=True) for line in block.splitlines()]
-    assert [command[1] for command in commands] == ["list", "search", "export", "forget"]
+    assert [command[1] for command in commands] == ["list", "search", "export", "import", "forget"]
     for command in commands:
         with pytest.raises(SystemExit) as left:
             main([remembered if re.fullmatch("[0-9a-f]{16}", word) else word for word in command])
         assert left.value.code == 0
-        if command[1] != "export":
+        if command[1] not in ("export", "import"):
             assert f"{remembered}  " in capsys.readouterr().out
     assert remembered in (tmp_path / "memories.jsonl").read_text()
