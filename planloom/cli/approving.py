@@ -121,6 +121,12 @@ async def delivered(run_id: str, answers: Mapping[str, Answer], journal: str | N
         return await engine.journal.live(run)
 
 
+def print_told(run_id: RunId, *, as_json: bool) -> None:
+    """Print that answers were left for whoever is at work on a run."""
+    told = f"told the process that is at work on run {run_id}"
+    typer.echo(json.dumps({"run_id": run_id, "told": True}) if as_json else told)
+
+
 def print_pending(view: RunView, journal: str | None, *, as_json: bool) -> None:
     """Print what waits for a person, with what there is to decide about and the commands that answer it."""
     if as_json:

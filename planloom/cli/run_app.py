@@ -1,7 +1,6 @@
 """The commands that work on a run. Each is a thin shell, as those in `app`."""
 
 import asyncio
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -135,9 +134,7 @@ def approve(
     edit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Run this plan instead; print it first with `show --plan`.")
     ] = None,
-    happened: Annotated[
-        bool, typer.Option("--happened", help="The write in doubt did happen; do not repeat it.")
-    ] = False,
+    happened: Annotated[bool, typer.Option("--happened", help="The write in doubt did happen: no repeat.")] = False,
     result: Annotated[str | None, typer.Option(metavar="JSON", help="With --happened: what it returned.")] = None,
     journal: opt.Journal = None,
     as_json: opt.AsJson = False,
@@ -170,8 +167,7 @@ def approve(
     if edit is not None:
         asyncio.run(approving.check_edited(edit, view))
     if asyncio.run(approving.delivered(view.run_id, answers, journal)):
-        told = f"told the process that is at work on run {view.run_id}"
-        typer.echo(json.dumps({"run_id": view.run_id, "told": True}) if as_json else told)
+        approving.print_told(view.run_id, as_json=as_json)
         return
     log = opt.LogWish(log_format, log_level)
     show_as = running.how_to_show(as_json=as_json, plain=plain or log.on)
