@@ -1,6 +1,5 @@
 """Workflows as models of OpenAI's chat completions."""
 
-import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,21 +9,21 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from starlette.responses import JSONResponse, Response
 
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import JsonObject
 from planloom.core.plan import RunId
 from planloom.core.view import RunView
-from planloom.service.chat import about, answer_text, chunk_of, completion_of, inputs_of, usage_chunk_of
+from planloom.service.chat import about, chunk_of, completion_of, given_in, usage_chunk_of
 from planloom.service.chat_error import answer_of, described, error_of
 from planloom.service.chat_shapes import ChatRequest, Completion, Model, ModelList
-from planloom.service.event_routes import HEARTBEAT, EventStream, must_have_room
-from planloom.service.following import Awaited, until_rest
+from planloom.service.conversation import answer_text, inputs_of
+from planloom.service.event_routes import EventStream, must_have_room
+from planloom.service.following import RUN_ID, Awaited, pieces_of, until_rest
 from planloom.service.problems import Documented, Problem
 from planloom.service.progress import line_of
 from planloom.service.route import bounded
 from planloom.service.starting import IdempotencyKey, start
 from planloom.service.visit import Service, Visit, admits
 
-_RUN_ID = "x-planloom-run-id"
 _STREAMED: Documented = {
     200: {
         "description": "A completion; with `stream`, server-sent events.",
@@ -84,10 +83,11 @@ def _add_completions(api: APIRouter, service: Service) -> None:
         """
         workflow = service.workflow(body.model)
         must_have_room(visit)
-        run_id, _ = await start(visit, body.model, inputs_of(workflow, body), idempotency_key)
+        inputs = inputs_of(workflow, body.messages, given_in(body))
+        run_id, _ = await start(visit, body.model, inputs, idempotency_key)
         chat = _Chat(visit=visit, run_id=run_id, request=body, keep=idempotency_key is not None)
         if body.stream:
-            return EventStream(chat.pieces(), service.limits.send_s, {_RUN_ID: run_id})
+            return EventStream(chat.pieces(), service.limits.send_s, {RUN_ID: run_id})
         return Awaited(chat.answer)
 
 
@@ -111,18 +111,15 @@ class _Chat:
             body = completion_of(view.result(), self.request.model)
         except Problem as problem:
             again = {} if self.keep else {"x-should-retry": "false"}  # it would be another run
-            problem.headers.update({**again, _RUN_ID: self.run_id})
+            problem.headers.update({**again, RUN_ID: self.run_id})
             return answer_of(problem)
-        return JSONResponse(body, headers={_RUN_ID: self.run_id})
+        return JSONResponse(body, headers={RUN_ID: self.run_id})
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """Yield the run as server-sent events."""
-        try:
-            async with aclosing(self._chunks()) as chunks:
-                async for chunk in chunks:
-                    yield HEARTBEAT if chunk is None else _event(chunk)
-        except Problem as problem:
-            yield _event(error_of(problem))
+        async with aclosing(pieces_of(self._chunks(), error_of)) as pieces:
+            async for piece in pieces:
+                yield piece
         yield b"data: [DONE]\n\n"
 
     async def _chunks(self) -> AsyncGenerator[JsonObject | None]:
@@ -147,7 +144,3 @@ class _Chat:
     def _progress(self, line: str) -> JsonObject:
         name = "reasoning_content" if self.request.progress == "reasoning" else "content"
         return {name: f"{line}\n"}
-
-
-def _event(data: Json) -> bytes:
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")

@@ -1,17 +1,15 @@
 """What callers do to a run: cancel it, take it up again, answer what waits."""
 
-from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from starlette.responses import JSONResponse
 
-from planloom.core.answer import Answer
 from planloom.core.plan import RunId
 from planloom.core.view import RunView
-from planloom.handle import RunHandle
-from planloom.service.problems import Fault, Problem, described
-from planloom.service.shapes import AnswerShape, ApproveRequest, RunStartedShape
+from planloom.service.answering import answer
+from planloom.service.problems import Problem, described
+from planloom.service.shapes import ApproveRequest, RunStartedShape
 from planloom.service.starting import take_up
 from planloom.service.visit import Service, Visit, admits
 
@@ -87,11 +85,7 @@ def _add_approve(api: APIRouter, service: Service) -> None:
         """
         found = await visit.run(run_id)
         view = RunView(await visit.history(found))
-        _check(view, body.answers)
-        answers = {item.node: _answer(item) for item in body.answers}
-        said = {item.node: item.approved for item in body.answers}
-        await visit.note("run.approve", found, {"answers": {**said}})
-        await _deliver(visit, found, answers)
+        await answer(visit, view, body.answers)
         return _accepted(view)
 
 
@@ -107,34 +101,3 @@ async def _cancel(visit: Visit, run_id: RunId) -> None:
     if handle is None:  # it waits, or was cut off: it says so in the journal that it is cancelled
         handle = await visit.runtime.engine.reopen(run_id)
     await handle.cancel()
-
-
-def _check(view: RunView, answers: list[AnswerShape]) -> None:
-    waits = {str(item.node_id or "plan"): item.bound_to for item in view.pending.values()}
-    errors = [
-        Fault(pointer=f"/answers/{number}", detail=f"{item.node!r} does not wait as it was shown with this bound_to")
-        for number, item in enumerate(answers)
-        if waits.get(item.node) != item.bound_to
-    ]
-    if errors:
-        raise Problem(409, "conflict", "Something else waits by now; nothing was answered.", errors=errors)
-
-
-def _answer(item: AnswerShape) -> Answer:
-    return Answer(approved=item.approved, note=item.note, plan=item.plan, happened=item.happened, result=item.result)
-
-
-async def _deliver(visit: Visit, run_id: RunId, answers: Mapping[str, Answer]) -> None:
-    handle = visit.runtime.engine.at_work(run_id)
-    if handle is not None and _takes_now(handle, answers):
-        handle.answer(answers)
-    elif handle is not None or await visit.live(run_id):
-        await visit.runtime.engine.answer(run_id, answers)
-    else:
-        await take_up(visit, run_id, answers)
-
-
-def _takes_now(handle: RunHandle, answers: Mapping[str, Answer]) -> bool:
-    """Tell whether a run can be answered while it goes on: its nodes, but not its plan."""
-    waits = {str(item.node_id) for item in handle.view.pending.values() if item.node_id is not None}
-    return set(answers) <= waits and handle.view.status == "running"

@@ -1,6 +1,7 @@
 """The events of a run, as server-sent events."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Annotated
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from planloom.core.json import Json
 from planloom.core.plan import RunId
 from planloom.service.problems import Documented, Fault, Problem, described
 from planloom.service.tail import is_over
@@ -35,6 +37,11 @@ _DOCUMENTED: Documented = {
     },
     204: {"description": "The run is over and there is nothing after that event: do not ask again."},
 }
+
+
+def as_data(data: Json) -> bytes:
+    """Write a value as a server-sent event without a number."""
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")
 
 
 class EventStream(Response):

@@ -10,21 +10,27 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from planloom.core import events as ev
+from planloom.core.json import JsonObject
 from planloom.core.plan import RunId
-from planloom.service.event_routes import left
+from planloom.service.event_routes import HEARTBEAT, as_data, left
 from planloom.service.problems import Problem
 from planloom.service.tail import events_in
 from planloom.service.visit import Visit
 
+RUN_ID = "x-planloom-run-id"
+"""Header of an answer that tells which run it is of."""
 _log = logging.getLogger("planloom.service")
 
 
-async def until_rest(visit: Visit, run_id: RunId, *, keep: bool = False) -> AsyncGenerator[ev.AnyEvent | None]:
+async def until_rest(
+    visit: Visit, run_id: RunId, *, after: int = 0, keep: bool = False
+) -> AsyncGenerator[ev.AnyEvent | None]:
     """Yield a run's events, past ones first, until it is over or waits; `None` when nothing came for a while.
 
     Args:
         visit: Who follows.
         run_id: A run of theirs.
+        after: Leave out this many events from the start.
         keep: Let the run go on when nobody follows to its end; it is cancelled else, and can be resumed.
 
     Raises:
@@ -33,7 +39,7 @@ async def until_rest(visit: Visit, run_id: RunId, *, keep: bool = False) -> Asyn
     rested = False
     try:
         with visit.runtime.stream(visit.caller.tenant):
-            async with aclosing(_followed(visit, run_id)) as followed:
+            async with aclosing(_followed(visit, run_id, after)) as followed:
                 async for event in followed:
                     rested = isinstance(event, ev.RunEnded)
                     yield event
@@ -46,10 +52,10 @@ async def until_rest(visit: Visit, run_id: RunId, *, keep: bool = False) -> Asyn
                 await _leave(visit, run_id)
 
 
-async def _followed(visit: Visit, run_id: RunId) -> AsyncGenerator[ev.AnyEvent | None]:
+async def _followed(visit: Visit, run_id: RunId, after: int) -> AsyncGenerator[ev.AnyEvent | None]:
     latest = await visit.runtime.engine.journal.latest(run_id)
-    known, number = (latest.seq if latest is not None else 0), 0
-    async with aclosing(visit.runtime.tails.follow(run_id, 0, visit.service.limits.heartbeat_s)) as followed:
+    known, number = (latest.seq if latest is not None else 0), after
+    async with aclosing(visit.runtime.tails.follow(run_id, after, visit.service.limits.heartbeat_s)) as followed:
         async for piece in followed:
             if piece is None:
                 yield None
@@ -73,6 +79,23 @@ async def _leave(visit: Visit, run_id: RunId) -> None:
     await visit.note("run.cancel", run_id, {"because": "its caller is gone"})
     await visit.runtime.owners.want(run_id, wanted=False)
     await handle.cancel()
+
+
+async def pieces_of(
+    chunks: AsyncGenerator[JsonObject | None], error_of: Callable[[Problem], JsonObject]
+) -> AsyncGenerator[bytes]:
+    """Write what a protocol tells of a run as server-sent events; a problem on the way ends them as the protocol says.
+
+    Args:
+        chunks: What is told; `None` when nothing came for a while.
+        error_of: Tells a problem.
+    """
+    try:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield HEARTBEAT if chunk is None else as_data(chunk)
+    except Problem as problem:
+        yield as_data(error_of(problem))
 
 
 class Awaited(Response):

@@ -81,8 +81,7 @@ async def _follow(context: Context, name: str, inputs: JsonObject) -> AsyncGener
     if not isinstance(visit, Visit):
         raise RuntimeError("the request did not come through McpEndpoint")
     try:
-        if not visit.caller.may("run"):
-            raise Problem(403, "forbidden", f"The role {visit.caller.role} does not allow to run.")
+        await visit.must_be_let("run")
         must_have_room(visit)
         run_id, _ = await start(visit, name, inputs, None)
         async with aclosing(until_rest(visit, run_id)) as events:

@@ -8,6 +8,7 @@ from fastapi.security import HTTPBearer
 
 from planloom.configs.load import Workflow
 from planloom.engine import Engine
+from planloom.service.ag_ui_routes import add_ag_ui
 from planloom.service.artifact_routes import add_artifacts
 from planloom.service.audit_routes import add_audit
 from planloom.service.caller import Authenticate, api_keys
@@ -49,6 +50,6 @@ def router(
         dependencies=[Depends(scheme)],
         generate_unique_id_function=lambda route: route.name,
     )
-    for add in (add_workflows, add_runs, add_events, add_deeds, add_artifacts, add_audit, add_chat):
+    for add in (add_workflows, add_runs, add_events, add_deeds, add_artifacts, add_audit, add_chat, add_ag_ui):
         add(api, service)
     return api

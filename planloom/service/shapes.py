@@ -110,11 +110,9 @@ class RunRecord(Shape):
     last_event_id: int = Field(description="`Last-Event-ID` with which a stream goes on from here.")
 
 
-class AnswerShape(Shape):
+class Verdict(Shape):
     """What a person says to something that waits."""
 
-    node: str = Field(description="Id of the node, or `plan` for the plan as a whole.", max_length=200)
-    bound_to: str = Field(description="`bound_to` of what is answered: an answer to anything else is refused.")
     approved: bool
     note: str = Field(default="", description="Told to the worker, and kept.", max_length=20_000)
     plan: dict[str, JsonValue] | None = Field(
@@ -122,6 +120,13 @@ class AnswerShape(Shape):
     )
     happened: bool = Field(default=False, description="A write in doubt did happen, with `result`.")
     result: JsonValue = None
+
+
+class AnswerShape(Verdict):
+    """What a person says, and to what."""
+
+    node: str = Field(description="Id of the node, or `plan` for the plan as a whole.", max_length=200)
+    bound_to: str = Field(description="`bound_to` of what is answered: an answer to anything else is refused.")
 
 
 class ApproveRequest(Shape):

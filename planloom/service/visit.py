@@ -59,6 +59,8 @@ class Visit:
     runtime: Runtime
     caller: Caller
     quota: Quota
+    method: str
+    path: str
 
     @property
     def max_runs(self) -> int:
@@ -92,6 +94,16 @@ class Visit:
             tenant=caller.tenant, actor=caller.name, action=action, target=target, detail=detail or {}
         )
 
+    async def must_be_let(self, permission: Permission) -> None:
+        """Refuse what the caller's role does not allow, and write that down.
+
+        Raises:
+            Problem: 403.
+        """
+        if not self.caller.may(permission):
+            await self.note("denied", self.path[:200], {"method": self.method, "needs": permission})
+            raise Problem(403, "forbidden", f"The role {self.caller.role} does not allow to {permission}.")
+
     def must_be_up(self) -> None:
         """Refuse work while the process is about to end.
 
@@ -110,10 +122,15 @@ def admits(service: Service, permission: Permission) -> Callable[[Request], Awai
         caller = await service.authenticate(request, runtime.keys)
         quota = await runtime.accounts.quotas.of(caller.tenant)
         runtime.rates.take(caller.tenant, quota.requests_per_minute or service.limits.requests_per_minute)
-        visit = Visit(service=service, runtime=runtime, caller=caller, quota=quota)
-        if not caller.may(permission):
-            await visit.note("denied", request.url.path[:200], {"method": request.method, "needs": permission})
-            raise Problem(403, "forbidden", f"The role {caller.role} does not allow to {permission}.")
+        visit = Visit(
+            service=service,
+            runtime=runtime,
+            caller=caller,
+            quota=quota,
+            method=request.method,
+            path=request.url.path,
+        )
+        await visit.must_be_let(permission)
         return visit
 
     return admit

@@ -19,6 +19,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404",
 include-name = "POST /v1/chat/completions"
 # Whether a conversation fits depends on the workflow that it is for, and that run may fail.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
+
+[[operations]]
+include-name = "POST /v1/ag-ui/{name}"
+# Whether messages and answers fit depends on the workflow that they are for.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429"]
 """
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "5")
 

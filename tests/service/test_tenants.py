@@ -84,6 +84,10 @@ async def test_nothing_of_anothers_comes_out_whatever_is_asked(serve: Serve) -> 
             "%00",
             "*",
         ]
+        sum_of = {"workflow": "sum", "inputs": {"a": 5}}
+        answer = {"answers": [{"node": "send", "bound_to": bound_to, "approved": True}]}
+        resume = {"interruptId": f"{run_id}:{bound_to}:send", "status": "resolved", "payload": {"approved": True}}
+        interrupted = {"threadId": "t", "runId": "r", "messages": [], "resume": [resume]}
         draw = random.Random(7)
         for _ in range(300):
             method, path = draw.choice(routes)
@@ -94,13 +98,7 @@ async def test_nothing_of_anothers_comes_out_whatever_is_asked(serve: Serve) -> 
                 site.url + filled,
                 params={"cursor": cursor} if draw.random() < 0.3 else {"workflow": "careful"},
                 headers={"Idempotency-Key": "acme-key", "Last-Event-ID": draw.choice(["0", "1", "3"])},
-                json={
-                    "workflow": "sum",
-                    "inputs": {"a": 5},
-                    "answers": [{"node": "send", "bound_to": bound_to, "approved": True}],
-                }
-                if draw.random() < 0.5
-                else {"workflow": "sum", "inputs": {"a": 5}},
+                json=draw.choice([sum_of, {**sum_of, **answer}, interrupted]),
             )
             assert reply.status_code < 500
             said = reply.text + str(reply.headers)

@@ -1,0 +1,122 @@
+"""Workflows as agents of AG-UI, the protocol of user interfaces for agents."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+from starlette.responses import Response
+
+from planloom.core import events as ev
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import RunId
+from planloom.core.view import RunView
+from planloom.service.ag_ui_events import Telling, error_of
+from planloom.service.ag_ui_interrupts import before_answers, fresh, run_of
+from planloom.service.ag_ui_shapes import AgentInput, ResumeEntry
+from planloom.service.answering import answer
+from planloom.service.conversation import inputs_of
+from planloom.service.event_routes import EventStream, must_have_room
+from planloom.service.following import RUN_ID, pieces_of, until_rest
+from planloom.service.problems import Documented, Fault, Problem, described
+from planloom.service.starting import IdempotencyKey, start
+from planloom.service.visit import Service, Visit, admits
+
+_STREAMED: Documented = {
+    200: {
+        "description": "Events of AG-UI 1.0, as server-sent events.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+def add_ag_ui(api: APIRouter, service: Service) -> None:
+    """Add the route."""
+    reads = admits(service, "read")
+
+    @api.post(
+        "/ag-ui/{name}",
+        response_class=Response,
+        responses={**described(400, 404, 409, 413, 422), **_STREAMED},
+        summary="Run a workflow as an AG-UI agent",
+        tags=["ag-ui"],
+    )
+    async def run_agent(
+        name: Annotated[str, Path(description="Name of a workflow.")],
+        body: AgentInput,
+        visit: Annotated[Visit, Depends(reads)],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """Run a workflow, or answer what one of its runs waits for, and stream what follows as AG-UI's events.
+
+        A new run needs a role that may run, an answer one that may approve. With an `Idempotency-Key` the run goes on
+        when the client leaves.
+        """
+        service.workflow(name)
+        must_have_room(visit)
+        past: list[ev.AnyEvent] = []
+        if body.resume:
+            await visit.must_be_let("approve")
+            past = await _answered(visit, name, body.resume)
+            run_id = RunView(past).run_id
+        else:
+            await visit.must_be_let("run")
+            run_id, _ = await start(visit, name, _inputs(visit, name, body), idempotency_key)
+        agent = _Agent(visit=visit, run_id=run_id, request=body, past=past, keep=idempotency_key is not None)
+        return EventStream(pieces_of(agent.events(), error_of), service.limits.send_s, {RUN_ID: run_id})
+
+
+def _inputs(visit: Visit, name: str, body: AgentInput) -> JsonObject:
+    props = body.forwarded_props if isinstance(body.forwarded_props, dict) else {}
+    named = props.get("inputs", {})
+    if not isinstance(named, dict):
+        fault = Fault(pointer="/forwardedProps/inputs", detail="expected an object")
+        raise Problem(422, "invalid", "The request does not fit.", errors=[fault])
+    workflow = visit.service.workflow(name)
+    found = inputs_of(workflow, body.messages, named)
+    spec = workflow.spec.inputs.get("context")
+    if spec is not None and spec.type == "array" and "context" not in found:
+        context: list[Json] = [{"description": item.description, "value": item.value} for item in body.context or ()]
+        found["context"] = context
+    return found
+
+
+async def _answered(visit: Visit, name: str, entries: Sequence[ResumeEntry]) -> list[ev.AnyEvent]:
+    """Answer what waits, where that has not been done already, and return what had happened before."""
+    run_id = await visit.run(run_of(entries))
+    history = await visit.history(run_id)
+    view = RunView(history)
+    if view.name != name:
+        raise Problem(404, "not-found", "There is no such run.")
+    answers = fresh(view, entries)
+    if answers:
+        await answer(visit, view, answers)
+    return before_answers(history, entries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Agent:
+    """A request and its run."""
+
+    visit: Visit
+    run_id: RunId
+    request: AgentInput
+    past: Sequence[ev.AnyEvent]
+    keep: bool
+
+    async def events(self) -> AsyncGenerator[JsonObject | None]:
+        """Yield what the client is told, until the run is at rest."""
+        telling = Telling(thread_id=self.request.thread_id, run_id=self.request.run_id)
+        for item in telling.started(self.past):
+            yield item
+        following = until_rest(self.visit, self.run_id, after=len(self.past), keep=self.keep)
+        async with aclosing(following) as events:
+            async for event in events:
+                if event is None:
+                    yield None
+                    continue
+                for item in telling.told(event):
+                    yield item
+        for item in telling.ended():
+            yield item
