@@ -292,6 +292,20 @@ class BudgetRaised(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowMended(Event):
+    """A person put another workflow in the place of the run's; what was committed under the same words is kept."""
+
+    workflow: JsonObject
+    base_dir: str
+    inputs: JsonObject
+    """The run's inputs as this workflow takes them, its defaults filled in."""
+    pins: Mapping[str, PinnedServer] = field(default_factory=dict[str, PinnedServer])
+    """What its MCP servers are held to from now on."""
+    by: str = ""
+    """Name of the user whose process did it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
     """The run ended, or waits for a human (`waiting`)."""
 
@@ -332,6 +346,7 @@ AnyEvent: TypeAlias = (
     | ApprovalGiven
     | BudgetReached
     | BudgetRaised
+    | WorkflowMended
     | RunEnded
 )
 

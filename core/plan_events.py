@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from planloom.core.event import Event
 from planloom.core.plan import Finding, Node, NodeId, Plan
 
-PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit", "reuse"]
+PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit", "mend", "reuse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,9 @@ from planloom.core.pins import PinnedServer
 from planloom.core.plan import Finding, Node, NodeId, Plan, RunId
 from planloom.core.result import DecisionRecord, NodeState, PanelRecord, PendingApproval, RunResult
 
+_OPEN_AGAIN = frozenset({"failed", "removed", "skipped", "held"})
+"""States that a node leaves when a new plan changes it."""
+
 
 class RunView:
     """Fold events with `apply`; read any field at any time."""
@@ -178,7 +181,7 @@ class RunView:
             view.goal, view.plan_version = node.goal, event.plan.version
             changed = node_id not in before or before[node_id].digest != node.digest
             view.unmended = view.unmended and not changed
-            if changed and view.state in ("failed", "removed", "skipped", "held"):
+            if changed and (view.state in _OPEN_AGAIN or (event.purpose == "mend" and view.state == "done")):
                 view.state, view.reason = "pending", ""
                 self.pending.pop(node_id, None)
         for node_id, view in self.nodes.items():
@@ -341,6 +344,11 @@ class RunView:
     def _(self, event: ev.BudgetRaised) -> None:
         caps: dict[str, Json] = {name: int(cap) if cap == int(cap) else cap for name, cap in event.caps.items()}
         self.workflow = with_caps(self.workflow, caps)
+
+    @_fold.register
+    def _(self, event: ev.WorkflowMended) -> None:
+        self.workflow, self.base_dir = event.workflow, event.base_dir
+        self.inputs, self.pins = event.inputs, event.pins
 
     @_fold.register
     def _(self, event: ev.RunEnded) -> None:

@@ -219,7 +219,12 @@ class Engine:
         return await self._start(log, parts, account)
 
     async def resume(
-        self, run_id: str, approvals: Answers | None = None, *, budget: Mapping[str, Json] | None = None
+        self,
+        run_id: str,
+        approvals: Answers | None = None,
+        *,
+        budget: Mapping[str, Json] | None = None,
+        workflow: Workflow | None = None,
     ) -> RunResult:
         """Take a run up where its journal ends: committed nodes are not run again.
 
@@ -227,12 +232,14 @@ class Engine:
             run_id: Its id, a prefix of it, or `last`.
             approvals: Answers by node id, or by `plan` for the plan as a whole.
             budget: Caps of this run to be raised, by name: `{"usd": 2.0}`.
+            workflow: A corrected one; what the run has committed under the same words is kept, the rest is done anew.
 
         Raises:
-            RunError: There is no such run, it is done, an answer does not fit what waits, or a cap would be lower.
+            RunError: There is no such run, it is done, an answer does not fit what waits, a cap would be lower, or
+                the workflow is of another name or its plan must not run.
             ConfigError: The workflow cannot be loaded any more, for instance for want of a variable.
         """
-        return await (await self.reopen(run_id, approvals, budget=budget)).result()
+        return await (await self.reopen(run_id, approvals, budget=budget, workflow=workflow)).result()
 
     async def reopen(
         self,
@@ -240,6 +247,7 @@ class Engine:
         approvals: Answers | None = None,
         *,
         budget: Mapping[str, Json] | None = None,
+        workflow: Workflow | None = None,
         account: Ledger | None = None,
     ) -> RunHandle:
         """Take a run up as `resume` does and return its handle at once; `account` as in `submit`."""
@@ -248,7 +256,7 @@ class Engine:
         try:
             answers = {name: as_answer(given) for name, given in (approvals or {}).items()}
             wire = Wire(self._rehearsal, self._base_url)
-            log, parts = await take_up(self._opened()[0], self._maker, wire, found, answers, budget)
+            log, parts = await take_up(self._opened()[0], self._maker, wire, found, answers, budget, workflow)
             return await self._start(log, parts, account)
         except BaseException:
             await asyncio.shield(self._journal.release(found))

@@ -15,8 +15,8 @@ from planloom.core.plan import RunId
 from planloom.core.view import RunView
 from planloom.graphs.reopen import edited_plan, reopening, silence
 from planloom.graphs.shell import check_checkpoint
+from planloom.mending import mended, mended_plan, raised
 from planloom.parts import Maker, Parts, Wire, workflow_of
-from planloom.raising import raised
 from planloom.state.log import RunLog
 
 
@@ -34,6 +34,7 @@ async def take_up(
     run_id: RunId,
     answers: Mapping[str, Answer],
     budget: Mapping[str, Json] | None,
+    workflow: Workflow | None,
 ) -> TakenUp:
     """Rebuild a run from its journal and write down that it goes on; its lease is held.
 
@@ -44,26 +45,33 @@ async def take_up(
         run_id: Its whole id.
         answers: To what waits, beside those left in the inbox.
         budget: Caps to be raised, by name.
+        workflow: Takes the place of the one in its journal.
 
     Raises:
-        RunError: It was deleted, it is done, an answer does not fit what waits, or a cap would be lower.
+        RunError: It was deleted, it is done, an answer does not fit what waits, a cap would be lower, or the
+            workflow is not one of it.
         ConfigError: Its workflow cannot be loaded any more.
     """
     past = await shared.journal.events(run_id)
     if not past:
         raise RunError(f"run {run_id} was deleted at this moment")
     told = RunView(past)
-    workflow, raises = raised(told, workflow_of(told), budget)
+    mends = [] if workflow is None else [await mended(told, workflow)]
+    for mend in mends:
+        told.apply(mend)
+    workflow, raises = raised(told, workflow or workflow_of(told), budget)
     log = RunLog(shared.journal, run_id, past, secrets=workflow.secrets)
     await log.artifacts.check()
     await check_checkpoint(shared.shell, run_id)
     answers = {**await shared.inbox.read(run_id, log.view.pending.values()), **answers}
-    opening = [*reopening(log.view, answers), *raises]
+    opening = [*reopening(log.view, answers), *mends, *raises]
     wire = Wire(wire.script or log.view.script or None, wire.base_url or log.view.base_url or None)
-    parts = await maker.opened(workflow, wire, Pins(servers=log.view.pins))
+    parts = await maker.opened(workflow, wire, Pins(servers=told.pins))
+    if mends:
+        opening += mended_plan(told, parts)
     plan = answers.get("plan")
     if plan is not None and plan.plan is not None:
-        edited = Workflow.from_json({**log.view.workflow, **plan.plan, "plan": "static"}, workflow.base_dir)
+        edited = Workflow.from_json({**told.workflow, **plan.plan, "plan": "static"}, workflow.base_dir)
         opening += edited_plan(log.view, edited.spec, replace(parts.facts, by_hand=True), plan.note)
     for event in opening:
         log.note(event)

@@ -58,7 +58,8 @@ def hints(view: RunView, journal: str | None = None) -> list[str]:
     if _rejected(view):
         return told
     if view.status != "cancelled":
-        told.append("the run keeps its own copy of the workflow; an edited file is used by a new run only")
+        mended = command("resume", view.run_id, "--workflow", "FILE", journal=journal)
+        told.append(f"with a corrected file, keeping what is done: {mended}")
     return [*told, command("resume", view.run_id, journal=journal)]
 
 

@@ -89,6 +89,12 @@ def resume(
         str | None,
         typer.Option(metavar="NAME=CAP,...", help="Raise caps of this run: usd=1.0,calls=20,tokens=2M,time=1h."),
     ] = None,
+    workflow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Go on under this corrected workflow; what is done under the same words stays."
+        ),
+    ] = None,
     rehearsal: opt.Rehearsal = None,
     base_url: opt.BaseUrl = None,
     journal: opt.Journal = None,
@@ -108,6 +114,7 @@ def resume(
     read.check_output(output)
     answers = read.read_approvals(approve or (), reject or ())
     caps = read.read_budget(budget)
+    mended = None if workflow is None else read.load_workflow(workflow)
     script = read.find_script(rehearsal)
     log = opt.LogWish(log_format, log_level)
     wishes = running.Wishes(
@@ -120,7 +127,7 @@ def resume(
         otel=otel,
         log=log,
     )
-    raise typer.Exit(running.work_off(running.take_up(run_id, answers, wishes, caps), wishes))
+    raise typer.Exit(running.work_off(running.take_up(run_id, answers, wishes, budget=caps, workflow=mended), wishes))
 
 
 def approve(

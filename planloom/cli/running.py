@@ -101,12 +101,17 @@ async def start(workflow: Workflow, inputs: Mapping[str, Json], wishes: Wishes) 
 
 
 async def take_up(
-    run_id: str, approvals: Mapping[str, bool | Answer], wishes: Wishes, budget: Mapping[str, Json] | None = None
+    run_id: str,
+    approvals: Mapping[str, bool | Answer],
+    wishes: Wishes,
+    *,
+    budget: Mapping[str, Json] | None = None,
+    workflow: Workflow | None = None,
 ) -> int:
     """Resume a run and return the exit code."""
     async with wishes.engine("upgrade") as engine:
         with _quiet(wishes.show):
-            handle, result = await _resumed(engine, run_id, approvals, wishes, budget)
+            handle, result = await _resumed(engine, run_id, approvals, wishes, budget, workflow)
         return await _to_the_end(engine, handle, result, wishes)
 
 
@@ -138,9 +143,10 @@ async def _resumed(
     approvals: Mapping[str, bool | Answer],
     wishes: Wishes,
     budget: Mapping[str, Json] | None = None,
+    workflow: Workflow | None = None,
 ) -> tuple[RunHandle, RunResult]:
     """Take a run up and watch what is new: its past was seen when it happened."""
-    handle = await engine.reopen(run_id, approvals, budget=budget)
+    handle = await engine.reopen(run_id, approvals, budget=budget, workflow=workflow)
     done, total = counts(handle.view.result())
     past = await engine.history(handle.run_id)
     after = max(number for number, event in enumerate(past, start=1) if isinstance(event, RunResumed))

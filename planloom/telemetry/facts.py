@@ -245,5 +245,10 @@ def _(event: ev.BudgetRaised) -> dict[str, Json]:
 
 
 @facts_of.register
+def _(event: ev.WorkflowMended) -> dict[str, Json]:
+    return {"folder": event.base_dir, "by": event.by}
+
+
+@facts_of.register
 def _(event: ev.RunEnded) -> dict[str, Json]:
     return {"status": event.status, "error": event.error, "untrusted": ", ".join(event.untrusted)}

@@ -130,6 +130,10 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
         "budget-raised usd=2 calls=20 by=ann",
     ),
     (
+        ev.WorkflowMended(at=1.0, workflow={}, base_dir="/here", inputs={}, by="ann"),
+        "workflow-mended folder=/here by=ann",
+    ),
+    (
         ev.BudgetReached(at=1.0, limit="usd", cap=1.0, needed=1.2),
         "budget-reached limit=usd cap=1 needed=1.2",
     ),

@@ -435,3 +435,17 @@ def _read_all(descriptor: int) -> str:
         parts.append(part)
     os.close(descriptor)
     return b"".join(parts).decode()
+
+
+def test_a_failed_run_goes_on_under_a_corrected_file(cli, folder: Path) -> None:
+    nodes = "n: {code: 1 + 1}, m: {code: n / zero, with: {n: '${nodes.n.output}', zero: 0}}"
+    text = f"version: 1\nname: code\nnodes: {{{nodes}}}\noutput: '${{nodes.m.output}}'\n"
+    (folder / "code.yaml").write_text(text)
+    failed = cli("run", "code.yaml")
+    assert failed.code == 1
+    assert re.search(r"planloom resume \S+ --workflow FILE", failed.out + failed.err)
+    (folder / "code.yaml").write_text(text.replace("zero: 0", "zero: 2"))
+    mended = cli("resume", "last", "--workflow", "code.yaml", "--plain")
+    lines = mended.out.splitlines()
+    assert (mended.code, lines[0], lines[-1]) == (0, "resumed: 1 of 2 nodes were done", "1.0")
+    assert "node-committed node=n" not in mended.out

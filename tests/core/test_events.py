@@ -130,6 +130,7 @@ EVENTS: list[ev.AnyEvent] = [
     ev.PlanHeld(plan_digest="d"),
     ev.ApprovalGiven(node_id=None, approved=False, bound_to="d", note="no"),
     ev.BudgetRaised(caps={"usd": 2.0}, by="ann"),
+    ev.WorkflowMended(workflow={"version": 1}, base_dir="/here", inputs={"a": 1}, by="ann"),
     ev.BudgetReached(limit="usd", cap=1.0, needed=1.1),
     ev.RunEnded(status="partial", output={"a": None}, error="x"),
 ]
