@@ -29,16 +29,15 @@ class KeyRole(StrEnum):
     ADMIN = "admin"
 
 
+Workflows = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[WORKFLOW|FOLDER]...", help="Files, folders of files, shipped names; else this folder."),
+]
 Tenant = Annotated[str, typer.Option(help="Whose runs it opens; `local` has those of the command line as well.")]
 
 
 def serve(
-    workflows: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[WORKFLOW|FOLDER]...", help="Files, folders of files, shipped names; else this folder."
-        ),
-    ] = None,
+    workflows: Workflows = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
     journal: opt.Journal = None,
@@ -87,12 +86,7 @@ def serve(
 
 
 def mcp(
-    workflows: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[WORKFLOW|FOLDER]...", help="Files, folders of files, shipped names; else this folder."
-        ),
-    ] = None,
+    workflows: Workflows = None,
     journal: opt.Journal = None,
     rehearsal: opt.Rehearsal = None,
     base_url: opt.BaseUrl = None,
