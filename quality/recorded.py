@@ -1,7 +1,9 @@
 """An attempt whose outcome is known: what calibrations learn from and replays look up."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 from planloom.quality.program import CodeTask
 from planloom.quality.reading import Reading
@@ -37,3 +39,12 @@ class Recorded:
     def reading(self) -> Reading:
         """The answer as the checks see it."""
         return Reading(text=self.answer, question=self.question)
+
+
+def grouped(rows: Iterable[Recorded]) -> list[list[Recorded]]:
+    """Return the rows of each kind of node on each model, in an order of their own."""
+
+    def key(row: Recorded) -> tuple[str, str]:
+        return row.kind, row.model
+
+    return [list(group) for _, group in groupby(sorted(rows, key=key), key=key)]

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 
 import typer
@@ -14,7 +13,7 @@ from planloom.configs.policy import policy_text
 from planloom.quality.calibrate import Calibration
 from planloom.quality.calibrate import calibrate as calibrated
 from planloom.quality.policy import Policy
-from planloom.quality.recorded import Recorded
+from planloom.quality.recorded import grouped
 
 
 async def calibrate(
@@ -33,7 +32,7 @@ async def calibrate(
         RunError: There is no such run.
     """
     rows = await recordings.read(named, journal, model=model)
-    found = [await asyncio.to_thread(calibrated, group, recover=recover) for group in _groups(rows)]
+    found = [await asyncio.to_thread(calibrated, group, recover=recover) for group in grouped(rows)]
     policy = Policy(created=datetime.now(UTC).date().isoformat(), groups=tuple(each.group for each in found))
     for each in found:
         typer.echo("\n".join(_told(each)), err=output is None)
@@ -59,15 +58,6 @@ def _lines(found: Iterable[Calibration]) -> dict[str, list[tuple[float, float]]]
             lines[_name(each)] = [(point.share, point.accuracy) for point in each.curve.points]
             lines[f"{_name(each)} at random"] = [(0.0, each.curve.weak), (1.0, each.curve.strong)]
     return lines
-
-
-def _groups(rows: Iterable[Recorded]) -> list[list[Recorded]]:
-    """Return the rows of each kind of node on each model, in an order of their own."""
-
-    def key(row: Recorded) -> tuple[str, str]:
-        return row.kind, row.model
-
-    return [list(group) for _, group in groupby(sorted(rows, key=key), key=key)]
 
 
 def _name(found: Calibration) -> str:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse
 
 from planloom.core.events import Status
-from planloom.core.json import Json
+from planloom.core.json import Json, JsonObject
 from planloom.core.plan import RunId
 from planloom.service.catalogue import request_of
 from planloom.service.problems import described
@@ -69,9 +69,11 @@ def _add_list(api: APIRouter, service: Service) -> None:
         cursor: Annotated[str, Query(pattern=_CURSOR, description="`next_cursor` of the page before.")] = "",
         status: Annotated[Status | None, Query(description="Only runs that stand so.")] = None,
         workflow: Annotated[str, Query(max_length=200, description="Only runs of this workflow.")] = "",
+        find: Annotated[str, Query(max_length=200, description="Only runs with this in their id or workflow.")] = "",
     ) -> JSONResponse:
         """List the tenant's runs, newest first. A page may be short; go on while there is a `next_cursor`."""
-        found = await _listed(visit, limit, _read(cursor), status=status, workflow=workflow)
+        wanted = _Wanted(status, workflow, find.casefold())
+        found = await _listed(visit, limit, _read(cursor), wanted)
         return JSONResponse({"runs": found.lines, "next_cursor": found.cursor})
 
 
@@ -88,12 +90,27 @@ def _add_get(api: APIRouter, service: Service) -> None:
         return JSONResponse(record_of(await visit.history(found), live=live))
 
 
+class _Wanted(NamedTuple):
+    """Which runs are asked for; what is empty takes all."""
+
+    status: Status | None
+    workflow: str
+    words: str
+
+    def takes(self, line: JsonObject) -> bool:
+        return (
+            self.status in (None, line["status"])
+            and self.workflow in ("", line["workflow"])
+            and self.words in f"{line['run_id']} {line['workflow']}".casefold()
+        )
+
+
 class _Listed(NamedTuple):
     lines: list[Json]
     cursor: str | None
 
 
-async def _listed(visit: Visit, limit: int, after: Place | None, *, status: Status | None, workflow: str) -> _Listed:
+async def _listed(visit: Visit, limit: int, after: Place | None, wanted: _Wanted) -> _Listed:
     """Look through the tenant's runs, a bounded number of them, until the page is full."""
     lines: list[Json] = []
     for _ in range(_ROUNDS):
@@ -102,7 +119,7 @@ async def _listed(visit: Visit, limit: int, after: Place | None, *, status: Stat
         known = {run.run_id: summary_json(run) for run in found}
         for place in places:
             after, line = place, known.get(place.run_id)
-            if line and status in (None, line["status"]) and workflow in ("", line["workflow"]):
+            if line and wanted.takes(line):
                 lines.append(line)
                 if len(lines) == limit:
                     return _Listed(lines, _write(place))

@@ -183,6 +183,44 @@ class Explained(Shape):
     warnings: list[Finding]
 
 
+class RuleShape(Shape):
+    """What a rule would have done on the recorded answers."""
+
+    name: str
+    right: int
+    wrong: int
+    unknown: int = Field(description="Questions that would have gone up, though the stronger model was never asked.")
+    strong_calls: int
+    cost_usd: float | None = Field(description="Of what is known; null when no cost is.")
+    cost_unknown: int = Field(description="Calls whose cost is not known.")
+
+
+class CurvePoint(Shape):
+    """A place on a curve; both are shares from 0 to 1."""
+
+    share: float = Field(description="Share of the questions that went to the stronger model.")
+    accuracy: float
+
+
+class CurveShape(Shape):
+    """Accuracy of one kind of node on one model as more goes up, on rows that were not fitted."""
+
+    name: str
+    weak: float = Field(description="Accuracy of the cheaper model alone.")
+    strong: float
+    points: list[CurvePoint]
+
+
+class QualityRecord(Shape):
+    """Quality against compute: answers of stored runs, replayed under other rules."""
+
+    runs: int = Field(description="Runs that were looked at.")
+    answers: int = Field(description="Answers of which a check said whether they are right.")
+    questions: int
+    rules: list[RuleShape]
+    curves: list[CurveShape] = Field(description="Where the stronger model was asked all, and checks tell right.")
+
+
 class AuditLine(Shape):
     """Who did what, when."""
 

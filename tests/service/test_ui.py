@@ -3,14 +3,14 @@
 `PLANLOOM_UI_SHOTS=docs pytest tests/service/test_ui.py` renews the pictures of the documentation.
 """
 
+import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
-from browser import chromium, opened
+from browser import opened
 from fastapi import FastAPI
 from playwright.async_api import Browser, LocatorAssertions, Page, Request, expect
 from service_support import Gate, Serve, Site, on_port, settled
@@ -82,13 +82,8 @@ rules:
     text: "{CANARY}"
 """
 expect.set_options(timeout=25_000)
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 SHOTS = os.environ.get("PLANLOOM_UI_SHOTS")
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as found:
-        yield found
 
 
 def large(nodes: int) -> str:
@@ -220,22 +215,34 @@ async def test_a_stream_that_ends_early_goes_on_after_its_last_event(
 
 
 async def test_the_list_is_filtered_and_paged(serve: Serve, browser: Browser) -> None:
-    async with serve(auth=anyone()) as site:
+    async with serve(auth=anyone(), limits=Limits(max_runs_of_tenant=50)) as site:
         held = await start(site, "careful")
         await done(site, held)
-        for number in range(26):
-            last = await start(site, "sum", {"a": number})
-            await done(site, last)
+        async with asyncio.TaskGroup() as group:
+            sums = [group.create_task(start(site, "sum", {"a": number})) for number in range(26)]
+        some = sums[7].result()
         async with opened(browser, site.url) as page:
             rows = page.locator("tbody tr")
             await expect(rows).to_have_count(25)
-            await expect(rows.first).to_contain_text(last)
             await page.get_by_role("button", name="Older").click()
             await expect(rows).to_have_count(2)
             await page.get_by_role("button", name="Newer").click()
             await expect(rows).to_have_count(25)
-            await page.get_by_label("State").select_option("waiting")
+            await page.go_back()
+            await expect(rows).to_have_count(2)
+            await page.get_by_role("button", name="Newer").click()
+            await page.get_by_label("Find").fill(some[-6:])
+            await page.get_by_label("Find").press("Enter")
             await expect(rows).to_have_count(1)
+            await expect(rows).to_contain_text(some)
+            await page.get_by_label("State").select_option("waiting")
+            await expect(page.locator(".nothing")).to_contain_text("No run fits here")
+            await page.get_by_role("link", name="Show all runs").click()
+            await page.get_by_label("Workflow").select_option("careful")
+            await expect(rows).to_have_count(1)
+            address = page.url
+        async with opened(browser, address) as page:
+            await expect(page.locator("tbody tr")).to_have_count(1)
             await page.get_by_role("link", name=held).click()
             await expect(page.locator('.waits[data-node="send"]')).to_be_visible()
 
@@ -249,6 +256,11 @@ async def test_a_plan_of_500_nodes_is_drawn_whole_and_answers_to_a_click(
             await expect(page.locator(".graph [data-node]")).to_have_count(500)
             await page.locator('.graph [data-node="n499"]').click()
             await expect(page.locator(".node-panel h2")).to_have_text("n499")
+            await page.get_by_label("Find a node").fill("n123")
+            await page.get_by_label("Find a node").press("Enter")
+            await expect(page.locator(".node-panel h2")).to_have_text("n123")
+            await expect(page.locator('.graph [data-node="n123"]')).to_be_in_viewport()
+            await page.get_by_role("button", name="Fit all").click()
             await page.get_by_role("button", name="Cancel").click()
             await expect(page.locator(".head [data-status=cancelled]")).to_be_visible()
 
@@ -283,7 +295,7 @@ async def test_on_a_phone_in_the_dark_nothing_is_wider_than_the_screen(
         run_id = await start(site, "letter", {"name": "A" * 300})
         await done(site, run_id)
         async with opened(browser, site.url, width=360, height=740, dark=True) as page:
-            for place in ("runs", "start", "start/letter", f"runs/{run_id}", f"runs/{run_id}/draft"):
+            for place in ("runs", "start", "quality", "start/letter", f"runs/{run_id}", f"runs/{run_id}/draft"):
                 await page.goto(f"{site.url}/ui/#/{place}")
                 await expect(page.locator("h1")).to_be_visible()
                 assert await page.evaluate("document.documentElement.scrollWidth") <= 360, place
@@ -291,6 +303,8 @@ async def test_on_a_phone_in_the_dark_nothing_is_wider_than_the_screen(
             for tab in ("Nodes", "Timeline", "Plan", "Decisions", "Cost", "Graph"):
                 await page.get_by_role("tab", name=tab).click()
                 assert await page.evaluate("document.documentElement.scrollWidth") <= 360, tab
+            await page.get_by_role("button", name="Close the node").click()
+            await expect(page.locator(".node-panel")).to_be_hidden()
             await picture(page, "phone")
             dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
             await page.emulate_media(color_scheme="light")

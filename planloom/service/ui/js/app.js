@@ -1,15 +1,18 @@
 /** Opens the page that the address names. */
 
+import { readAddress } from "./address.js";
 import { Api, Problem } from "./api.js";
 import { showBar } from "./bar.js";
 import { element } from "./element.js";
 import { showLogin } from "./login.js";
+import { QualityPage } from "./quality_page.js";
 import { RunPage } from "./run_page.js";
 import { RunsPage } from "./runs_page.js";
 import { Session } from "./session.js";
 import { StartPage } from "./start_page.js";
 
-/** @typedef {{ title: string, open(): Promise<void>, close(): void, goTo?(rest: string[]): boolean }} Page */
+/** @typedef {import("./address.js").Address} Address */
+/** @typedef {{ title: string, open(): Promise<void>, close(): void, goTo?(address: Address): boolean }} Page */
 
 class App {
   /** @type {Page | null} */
@@ -24,29 +27,31 @@ class App {
   }
 
   async open() {
-    const parts = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
-    if (this.#page?.goTo?.(parts)) return;
+    const address = readAddress();
+    if (this.#page?.goTo?.(address)) return;
     this.#page?.close();
-    const page = (this.#page = this.#made(parts));
-    showBar(this.bar, this.session);
+    const page = (this.#page = this.#made(address));
+    showBar(this.bar, this.session, address.parts[0]);
     document.title = `${page.title} · Planloom`;
     try {
       await page.open();
-      if (page === this.#page && !this.main.contains(document.activeElement)) this.main.focus();
+      if (page === this.#page && !this.main.contains(document.activeElement)) this.main.focus({ preventScroll: true });
     } catch (error) {
       if (page === this.#page) this.#failed(error);
     }
   }
 
   /**
-   * @param {string[]} parts
+   * @param {Address} address
    * @returns {Page}
    */
-  #made([kind, name, ...rest]) {
+  #made(address) {
+    const [kind, name] = address.parts;
     const failed = (/** @type {unknown} */ error) => this.#failed(error);
-    if (kind === "runs" && name) return new RunPage(this.api, this.main, name, rest[0] ?? "", failed);
+    if (kind === "runs" && name) return new RunPage(this.api, this.main, address, failed);
     if (kind === "start") return new StartPage(this.api, this.main, name ?? "");
-    return new RunsPage(this.api, this.main);
+    if (kind === "quality") return new QualityPage(this.api, this.main, address);
+    return new RunsPage(this.api, this.main, address);
   }
 
   /** @param {unknown} error */
@@ -54,13 +59,18 @@ class App {
     this.#page?.close();
     this.#page = null;
     const told = error instanceof Error ? error.message : String(error);
-    if (error instanceof Problem && error.status === 401) showLogin(this.main, this.session, told, () => this.open());
-    else
-      this.main.replaceChildren(
-        element("h1", {}, "That did not work"),
-        element("p", { class: "problem", role: "alert" }, told),
+    if (error instanceof Problem && error.status === 401) return showLogin(this.main, this.session, told, () => this.open());
+    const missing = error instanceof Problem && error.status === 404;
+    this.main.replaceChildren(
+      element("h1", {}, missing ? "Not here" : "That did not work"),
+      element("p", { class: "problem", role: "alert" }, told),
+      element(
+        "div",
+        { class: "deeds" },
         element("button", { type: "button", onclick: () => this.open() }, "Try again"),
-      );
+        element("a", { class: "button", href: "#/runs" }, "All runs"),
+      ),
+    );
   }
 }
 

@@ -1,14 +1,20 @@
 /** Where the money went: by rung, and by node. */
 
 import { element } from "./element.js";
-import { count, duration, usd } from "./words.js";
+import { count, duration, percent, usd } from "./words.js";
 
 /**
  * @param {HTMLElement} root
  * @param {import("./shapes.js").RunRecord} record
  * @param {import("./story.js").Story} story
+ * @param {(nodeId: string) => void} onChoose
  */
-export function showCosts(root, record, story) {
+export function showCosts(root, record, story, onChoose) {
+  const seen = JSON.stringify([[...story.rungs.values()], record.cost_usd]);
+  if (root.dataset.seen === seen) return;
+  root.dataset.seen = seen;
+  const open = (/** @type {string} */ id) =>
+    element("button", { type: "button", class: "link", onclick: () => onChoose(id) }, id);
   const rungs = [...story.rungs.values()].sort((a, b) => b.usd - a.usd);
   const byRung = rungs.map((sum) => [
     sum.rung,
@@ -20,16 +26,15 @@ export function showCosts(root, record, story) {
   ]);
   const nodes = Object.values(record.nodes).filter((node) => node.cost_usd > 0);
   const planner = record.cost_usd - nodes.reduce((sum, node) => sum + node.cost_usd, 0);
-  const byNode = nodes.sort((a, b) => b.cost_usd - a.cost_usd).map((node) => [node.id, node.cost_usd]);
-  const lines = [...(planner > 1e-9 ? [["planner", planner]] : []), ...byNode];
+  const byNode = nodes
+    .sort((a, b) => b.cost_usd - a.cost_usd)
+    .map((node) => [open(node.id), usd(node.cost_usd), share(node.cost_usd, record.cost_usd)]);
+  const rest = planner > 1e-9 ? [["planner", usd(planner), share(planner, record.cost_usd)]] : [];
   root.replaceChildren(
     element("h3", {}, "By rung"),
     table(["Rung", "Cost", "Share", "Calls", "Tokens in + out", "Time in calls"], byRung),
     element("h3", {}, "By node"),
-    table(
-      ["Node", "Cost", "Share"],
-      lines.map(([name, cost]) => [name, usd(Number(cost)), share(Number(cost), record.cost_usd)]),
-    ),
+    table(["Node", "Cost", "Share"], [...rest, ...byNode]),
   );
 }
 
@@ -38,8 +43,8 @@ export function showCosts(root, record, story) {
  * @param {number} whole
  */
 function share(part, whole) {
-  const percent = whole > 0 ? Math.round((100 * part) / whole) : 0;
-  return element("span", {}, element("meter", { min: 0, max: 100, value: percent, "aria-hidden": "true" }), ` ${percent} %`);
+  const value = whole > 0 ? (100 * part) / whole : 0;
+  return element("span", {}, element("meter", { min: 0, max: 100, value, "aria-hidden": "true" }), ` ${percent(part, whole)}`);
 }
 
 /**

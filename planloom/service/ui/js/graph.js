@@ -1,18 +1,22 @@
 /** The plan as a picture: nodes that can be reached by keyboard, edges, the critical path. */
 
 import { drawn, element } from "./element.js";
+import { elementsOf, faceOf, SIGNS } from "./face.js";
 import { Layout } from "./layout.js";
-import { shortened, usd } from "./words.js";
+import { route } from "./route.js";
+import { showTally } from "./tally.js";
+import { Viewport } from "./viewport.js";
+import { shortened } from "./words.js";
 
 /** @typedef {import("./shapes.js").GraphNode} GraphNode */
 /** @typedef {import("./shapes.js").NodeRecord} NodeRecord */
-/** @typedef {{ state: string, facts: string, spoken: string }} Face */
+/** @typedef {import("./face.js").Face} Face */
 
 const WIDTH = 190;
 const HEIGHT = 54;
-/** States are told by a sign as well as by a colour. */
-/** @type {Record<string, string>} */
-const SIGNS = { pending: "○", running: "●", done: "✓", failed: "✗", skipped: "–", held: "‖", removed: "×" };
+const MARGIN = 14;
+/** What to look at first, when nothing was chosen. */
+const EYE_CATCHING = ["running", "held", "failed"];
 
 export class Graph {
   #layout = new Layout();
@@ -29,17 +33,17 @@ export class Graph {
   /** @type {Set<string>} */
   #critical = new Set();
   #chosen = "";
-  #size = { width: 1, height: 1 };
-  #zoom = 1;
-  #fits = true;
+  #shownOnce = false;
 
   /** @param {(nodeId: string) => void} onChoose */
   constructor(onChoose) {
     this.onChoose = onChoose;
     this.svg = drawn("svg", { role: "group", "aria-label": "Plan graph" });
+    this.view = new Viewport(this.svg);
     this.note = element("p", { class: "hint", role: "status" }, "No plan yet.");
-    this.scroller = element("div", { class: "graph-scroll" }, this.svg);
-    this.root = element("div", { class: "graph" }, this.#tools(), this.note, this.scroller);
+    this.tally = element("p", { class: "tally" });
+    this.names = element("datalist", { id: "node-names" });
+    this.root = element("div", { class: "graph" }, this.#tools(), this.note, this.view.frame, this.names);
     this.svg.addEventListener("keydown", (event) => this.#walk(event));
   }
 
@@ -50,7 +54,10 @@ export class Graph {
    */
   update(nodes, records, critical) {
     this.#critical = new Set(critical);
-    for (const node of nodes) this.#faces.set(node.id, faceOf(node, records, this.#critical));
+    const parts = elementsOf(records);
+    this.#faces = new Map(
+      nodes.map((node) => [node.id, faceOf(node, records[node.id], parts.get(node.id) ?? [], this.#critical.has(node.id))]),
+    );
     const shape = JSON.stringify(nodes.map((node) => [node.id, node.needs]));
     if (shape === this.#shape || nodes.length === 0) this.#paint();
     else {
@@ -75,12 +82,16 @@ export class Graph {
 
   /** @param {string} nodeId */
   choose(nodeId) {
+    if (nodeId === this.#chosen) return;
+    const before = this.#chosen;
     this.#chosen = nodeId;
-    this.#paint();
+    this.#paintNode(before);
+    this.#paintNode(nodeId);
   }
 
   stop() {
     this.#layout.stop();
+    this.view.stop();
   }
 
   async #arrange() {
@@ -96,9 +107,10 @@ export class Graph {
         node.needs.filter((need) => known.has(need)).map((need) => /** @type {[string, string]} */ ([need, node.id])),
       );
       this.note.textContent = ids.length > 100 ? `Arranging ${ids.length} nodes…` : "";
-      const direction = this.scroller.clientWidth < 640 ? "TB" : "LR";
+      const direction = this.view.frame.clientWidth < 640 ? "TB" : "LR";
       try {
-        this.#draw(await this.#layout.place({ nodes: ids, edges, width: WIDTH, height: HEIGHT, direction }));
+        const asked = { nodes: ids, edges, width: WIDTH, height: HEIGHT, direction: /** @type {"LR" | "TB"} */ (direction) };
+        this.#draw(await this.#layout.place(asked), direction === "LR");
         this.note.textContent = "";
       } catch (error) {
         this.note.textContent = `The graph cannot be drawn: ${error instanceof Error ? error.message : error}`;
@@ -107,27 +119,42 @@ export class Graph {
     this.#busy = false;
   }
 
-  /** @param {import("./layout.js").Placed} placed */
-  #draw(placed) {
+  /**
+   * @param {import("./layout.js").Placed} placed
+   * @param {boolean} across
+   */
+  #draw(placed, across) {
     const focused = document.activeElement?.getAttribute("data-node");
     this.#groups.clear();
     this.#paths.clear();
-    const paths = placed.edges.map(({ from, to, points }) => {
-      const path = drawn("path", { class: "edge", d: curve(points), "data-from": from, "data-to": to });
-      this.#paths.set(`${from}\n${to}`, path);
-      return path;
-    });
+    const places = new Map(placed.nodes.map((node) => [node.id, node]));
+    for (const { from, to, via } of placed.edges) {
+      const [start, end] = [places.get(from), places.get(to)];
+      if (!start || !end) continue;
+      const line = route(start, end, via, { width: WIDTH, height: HEIGHT, across });
+      this.#paths.set(`${from}\n${to}`, drawn("path", { class: "edge", d: line, "data-from": from, "data-to": to }));
+    }
     const groups = placed.nodes.map((node) => this.#group(node));
-    this.svg.replaceChildren(arrow(), drawn("g", {}, ...paths), drawn("g", {}, ...groups));
-    const points = placed.edges.flatMap((edge) => edge.points);
-    const most = (/** @type {number} */ sum, /** @type {number} */ value) => Math.max(sum, value + 12);
-    this.#size = {
-      width: points.map(({ x }) => x).reduce(most, placed.width),
-      height: points.map(({ y }) => y).reduce(most, placed.height),
-    };
-    this.#scale(this.#fits ? this.#fitting() : this.#zoom);
+    this.svg.replaceChildren(arrow(), drawn("g", {}, ...this.#paths.values()), drawn("g", {}, ...groups));
+    this.names.replaceChildren(...placed.nodes.map(({ id }) => element("option", { value: id })));
+    this.view.resize({ width: placed.width + MARGIN, height: placed.height + MARGIN });
     this.#paint();
     if (focused) this.#groups.get(focused)?.focus();
+    if (!this.#shownOnce) this.#show(this.#first());
+    this.#shownOnce = true;
+  }
+
+  /** @returns {string} the node that somebody who has just come wants to see */
+  #first() {
+    if (this.#chosen) return this.#chosen;
+    for (const state of EYE_CATCHING) for (const [id, face] of this.#faces) if (face.state === state) return id;
+    return this.#groups.keys().next().value ?? "";
+  }
+
+  /** @param {string} id */
+  #show(id) {
+    const group = this.#groups.get(id.replace(/\[\d+\]$/, ""));
+    if (group) this.view.show(Number(group.dataset.x), Number(group.dataset.y));
   }
 
   /** @param {{ id: string, x: number, y: number }} place */
@@ -158,6 +185,7 @@ export class Graph {
     const path = [...this.#critical];
     const steps = new Set(path.map((id, at) => `${path[at - 1]}\n${id}`));
     for (const [ends, edge] of this.#paths) edge.classList.toggle("critical", steps.has(ends));
+    showTally(this.tally, this.#faces.values(), this.#critical.size > 1);
   }
 
   /** @param {string} id */
@@ -165,16 +193,18 @@ export class Graph {
     const group = this.#groups.get(id);
     const face = this.#faces.get(id);
     if (!group || !face) return;
-    const chosen = id === this.#chosen;
-    const critical = this.#critical.has(id) ? " critical" : "";
-    group.setAttribute("class", `node ${face.state}${critical}${chosen ? " chosen" : ""}`);
+    const chosen = id === this.#chosen.replace(/\[\d+\]$/, "");
+    const told = `${face.state}${this.#critical.has(id) ? " critical" : ""}${chosen ? " chosen" : ""}\n${face.facts}`;
+    if (group.dataset.told === told) return;
+    group.dataset.told = told;
+    group.setAttribute("class", `node ${told.split("\n")[0]}`);
     group.setAttribute("data-state", face.state);
     group.setAttribute("aria-label", `${id}, ${face.state}${face.spoken}`);
     group.setAttribute("aria-pressed", String(chosen));
     const [title, , sign, , facts] = group.children;
     title.textContent = `${id}\n${face.state}${face.spoken}`;
     sign.textContent = SIGNS[face.state] ?? "?";
-    facts.textContent = face.facts || face.state;
+    facts.textContent = shortened(face.facts || face.state, 26);
   }
 
   /** @param {KeyboardEvent} event */
@@ -213,69 +243,37 @@ export class Graph {
   }
 
   #tools() {
-    const zoom = (/** @type {string} */ label, /** @type {string} */ text, /** @type {() => number} */ to) => {
-      const onclick = () => {
-        this.#fits = label === "Fit";
-        this.#scale(to());
-      };
-      return element("button", { type: "button", "aria-label": label, title: label, onclick }, text);
-    };
+    const tool = (/** @type {string} */ label, /** @type {string} */ text, /** @type {() => void} */ onclick) =>
+      element("button", { type: "button", "aria-label": label, title: label, onclick }, text);
     return element(
       "div",
       { class: "graph-tools" },
-      zoom("Zoom in", "+", () => this.#zoom * 1.25),
-      zoom("Zoom out", "−", () => this.#zoom / 1.25),
-      zoom("Fit", "fit", () => this.#fitting()),
+      this.tally,
+      element("input", {
+        type: "search",
+        list: "node-names",
+        placeholder: "Find a node",
+        "aria-label": "Find a node",
+        onchange: (event) => this.#find(/** @type {HTMLInputElement} */ (event.target)),
+      }),
+      tool("Zoom in", "+", () => this.view.scale(this.view.zoom * 1.25)),
+      tool("Zoom out", "−", () => this.view.scale(this.view.zoom / 1.25)),
+      tool("Fit the width, as far as it can be read", "width", () => this.view.fit("width")),
+      tool("Fit all", "all", () => this.view.fit("whole")),
     );
   }
 
-  #fitting() {
-    return Math.max(0.6, Math.min(1, (this.scroller.clientWidth - 4) / this.#size.width));
+  /** @param {HTMLInputElement} field */
+  #find(field) {
+    const word = field.value.trim().toLowerCase();
+    const ids = [...this.#groups.keys()];
+    const id = ids.find((each) => each.toLowerCase() === word) ?? ids.find((each) => each.toLowerCase().includes(word));
+    field.setCustomValidity(word && !id ? "No node is called so." : "");
+    field.reportValidity();
+    if (!word || !id) return;
+    this.#show(id);
+    this.onChoose(id);
   }
-
-  /** @param {number} zoom */
-  #scale(zoom) {
-    this.#zoom = Math.max(0.1, Math.min(3, zoom));
-    const { width, height } = this.#size;
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    this.svg.setAttribute("width", String(width * this.#zoom));
-    this.svg.setAttribute("height", String(height * this.#zoom));
-  }
-}
-
-/**
- * @param {GraphNode} node
- * @param {Record<string, NodeRecord>} records
- * @param {Set<string>} critical
- * @returns {Face}
- */
-function faceOf(node, records, critical) {
-  const record = records[node.id];
-  const parts = node.map ? Object.keys(records).filter((id) => id.startsWith(`${node.id}[`)) : [];
-  const done = parts.filter((id) => records[id].state === "done").length;
-  const attempts = record?.attempts ?? [];
-  const last = attempts[attempts.length - 1];
-  const cost = [node.id, ...parts].reduce((sum, id) => sum + (records[id]?.cost_usd ?? 0), 0);
-  const facts = [
-    last?.rung || node.tool || (node.kind === "worker" ? "" : node.kind),
-    parts.length ? `${done}/${parts.length}` : "",
-    attempts.length > 1 ? `×${attempts.length}` : "",
-    cost ? usd(cost) : "",
-  ].filter(Boolean);
-  const spoken = `${facts.map((fact) => `, ${fact}`).join("")}${critical.has(node.id) ? ", on the critical path" : ""}`;
-  return { state: record?.state ?? "pending", facts: facts.join(" · "), spoken };
-}
-
-/** @param {import("./layout.js").Point[]} points */
-function curve(points) {
-  const [first, ...rest] = points;
-  let path = `M${first.x} ${first.y}`;
-  for (let at = 0; at < rest.length - 1; at++) {
-    const [here, next] = [rest[at], rest[at + 1]];
-    const end = at === rest.length - 2 ? next : { x: (here.x + next.x) / 2, y: (here.y + next.y) / 2 };
-    path += `Q${here.x} ${here.y} ${end.x} ${end.y}`;
-  }
-  return rest.length === 1 ? `${path}L${rest[0].x} ${rest[0].y}` : path;
 }
 
 function arrow() {

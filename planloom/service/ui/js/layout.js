@@ -2,7 +2,7 @@
 
 /** @typedef {{ x: number, y: number }} Point */
 /** @typedef {{ id: number, width: number, height: number, nodes: (Point & { id: string })[],
- *   edges: { from: string, to: string, points: Point[] }[] }} Placed */
+ *   edges: { from: string, to: string, via: Point[] }[] }} Placed */
 
 export class Layout {
   #asked = 0;

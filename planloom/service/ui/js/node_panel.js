@@ -1,25 +1,27 @@
-/** One node: goal, inputs, checks with what they saw, attempts, tool calls, writes, output. */
+/** One node: goal, inputs, checks with what they saw, attempts, tool calls, votes, a panel's board, writes, output. */
 
-import { essential } from "./approvals.js";
+import { attemptBody, attemptLine } from "./attempt.js";
 import { badge } from "./badge.js";
+import { board } from "./board.js";
 import { element } from "./element.js";
-import { shown } from "./value.js";
-import { count, duration, usd } from "./words.js";
+import { essential, shown } from "./value.js";
+import { usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").RunRecord} RunRecord */
 /** @typedef {import("./shapes.js").NodeRecord} NodeRecord */
-/** @typedef {import("./shapes.js").Attempt} Attempt */
-/** @typedef {import("./shapes.js").RunEvent} RunEvent */
+/** @typedef {import("./shapes.js").PlannedNode} PlannedNode */
+/** @typedef {import("./story.js").Story} Story */
 
 export class NodePanel {
   #shown = "";
-  /** @type {Set<string>} */
-  #open = new Set();
+  #node = "";
+  /** @type {Set<string>} parts that somebody has opened or closed */
+  #turned = new Set();
 
   /** @param {() => void} onClose */
   constructor(onClose) {
     this.onClose = onClose;
-    this.root = element("aside", { class: "node-panel card", "aria-label": "Node", tabindex: -1, hidden: true });
+    this.root = element("section", { class: "node-panel card", "aria-label": "Node", tabindex: -1, hidden: true });
     this.root.addEventListener("keydown", (event) => event.key === "Escape" && onClose());
   }
 
@@ -31,79 +33,100 @@ export class NodePanel {
   /**
    * @param {string} nodeId
    * @param {RunRecord} record
-   * @param {import("./story.js").Story} story
+   * @param {Story} story
    */
   update(nodeId, record, story) {
     this.root.hidden = nodeId === "";
     const base = nodeId.replace(/\[\d+\]$/, "");
     const node = record.nodes[nodeId];
     const planned = story.nodes.get(base);
-    const calls = story.tools.get(nodeId) ?? [];
-    const seen = JSON.stringify([nodeId, node, planned, calls.length]);
+    const [calls, samples] = [story.tools.get(nodeId) ?? [], story.samples.get(nodeId) ?? []];
+    const seen = JSON.stringify([nodeId, node, planned, calls.length, samples.length]);
     if (seen === this.#shown || nodeId === "") return;
+    if (nodeId !== this.#node) this.root.scrollTop = 0;
     this.#shown = seen;
+    this.#node = nodeId;
     const critical = record.critical_path.includes(base);
+    const known = node || planned;
     this.root.replaceChildren(
       element(
         "div",
         { class: "title" },
         element("h2", {}, nodeId),
         node && badge(node.state),
-        critical && element("span", { class: "badge" }, "critical path"),
+        critical && element("span", { class: "badge critical" }, "critical path"),
+        node?.reused && element("span", { class: "badge" }, "reused"),
         element("button", { type: "button", "aria-label": "Close the node", onclick: this.onClose }, "✕"),
       ),
-      ...this.#parts(nodeId, node, planned, calls),
+      ...(known ? this.#parts(nodeId, node, planned, calls, samples) : [element("p", { class: "hint" }, "The run has no such node.")]),
     );
   }
 
   /**
    * @param {string} nodeId
    * @param {NodeRecord | undefined} node
-   * @param {Record<string, any> | undefined} planned
-   * @param {RunEvent[]} calls
+   * @param {PlannedNode | undefined} planned
+   * @param {import("./shapes.js").RunEvent[]} calls
+   * @param {import("./shapes.js").RunEvent[]} samples
    * @returns {Node[]}
    */
-  #parts(nodeId, node, planned, calls) {
+  #parts(nodeId, node, planned, calls, samples) {
     const goal = planned?.goal || node?.goal || "";
+    const output = node?.output ?? null;
+    const inputs = planned && Object.keys(planned.inputs ?? {}).length > 0;
     const parts = [
       goal && element("p", { class: "goal" }, goal),
+      planned && element("p", { class: "hint" }, traits(planned)),
       node?.reason && element("p", { class: "problem" }, node.reason),
-      node && node.output !== null && this.#part("Output", true, shown(node.output, "Output")),
-      planned && this.#part("Inputs", true, shown(planned.inputs ?? {}, "Inputs, as the plan says them")),
-      planned?.code && this.#part("Code", true, shown(planned.code, "Code")),
-      planned && this.#part("Checks", false, checks(planned)),
-      ...(node?.attempts ?? []).map((attempt, at, all) =>
-        this.#part(`Attempt ${attempt.attempt}`, at === all.length - 1, attempted(attempt, callsOf(calls, attempt))),
-      ),
-      node && node.effects.length > 0 && this.#part("Writes", true, shown(node.effects, "Writes")),
-      node?.panel ? this.#part("Panel", false, shown(node.panel, "Panel")) : null,
-      planned && this.#part("Node in full", false, shown(essential(planned), `Node ${nodeId} as it was compiled`)),
+      output !== null && this.#part("Output", "Output", true, shown(output, "Output")),
+      node?.panel && this.#part("Panel", "Panel", true, board(node.panel)),
+      ...(node?.attempts ?? []).map((attempt, at, all) => {
+        const mine = (/** @type {import("./shapes.js").RunEvent} */ event) => event.attempt === attempt.attempt;
+        const body = attemptBody(attempt, calls.filter(mine), samples.filter(mine));
+        return this.#part(`Attempt ${attempt.attempt}`, attemptLine(attempt), at === all.length - 1, body);
+      }),
+      node && node.effects.length > 0 && this.#part("Writes", "Writes", true, shown(node.effects, "Writes")),
+      inputs && this.#part("Inputs", "Inputs, as the plan says them", true, shown(planned.inputs, "Inputs, as the plan says them")),
+      planned?.code && this.#part("Code", "Code", true, shown(planned.code, "Code")),
+      planned && this.#part("Checks", "Checks of the plan", false, checks(planned)),
+      planned && this.#part("Node in full", "Node in full", false, shown(essential(planned), `Node ${nodeId} as it was compiled`)),
     ];
     return /** @type {Node[]} */ (parts.filter(Boolean));
   }
 
   /**
    * @param {string} name
-   * @param {boolean} open
+   * @param {string | Node} title
+   * @param {boolean} open unless somebody has turned it
    * @param {Node} inside
    */
-  #part(name, open, inside) {
-    const turned = this.#open.has(name);
-    const part = element("details", { open: open !== turned }, element("summary", {}, name), inside);
-    part.addEventListener("toggle", () => (part.open === open ? this.#open.delete(name) : this.#open.add(name)));
+  #part(name, title, open, inside) {
+    const key = `${this.#node}\n${name}`;
+    const part = element("details", { open: open !== this.#turned.has(key) }, element("summary", {}, title), inside);
+    part.addEventListener("toggle", () => (part.open === open ? this.#turned.delete(key) : this.#turned.add(key)));
     return part;
   }
 }
 
-/**
- * @param {RunEvent[]} calls
- * @param {Attempt} attempt
- */
-function callsOf(calls, attempt) {
-  return calls.filter((call) => call.attempt === attempt.attempt);
+/** @param {PlannedNode} planned */
+function traits(planned) {
+  const tools = (planned.tools ?? []).map((/** @type {{ tool: string }} */ grant) => grant.tool);
+  const traits = [
+    planned.kind,
+    planned.tool,
+    planned.model && `on ${planned.model}`,
+    planned.kind === "worker" && `effort ${planned.effort}`,
+    planned.effect === "write" && "writes",
+    planned.map && "for each element of a list",
+    planned.when && `when ${planned.when}`,
+    planned.approve && "needs approval",
+    tools.length > 0 && `may call ${tools.join(", ")}`,
+    planned.max_cost_usd && `at most ${usd(planned.max_cost_usd)}`,
+  ];
+  return traits.filter(Boolean).join(" · ");
 }
 
-/** @param {Record<string, any>} planned */
+/** @param {PlannedNode} planned */
 function checks(planned) {
   const all = [
     ...(planned.output ? [{ schema: planned.output }] : []),
@@ -111,54 +134,4 @@ function checks(planned) {
     ...(planned.agree ? [{ agree: planned.agree }] : []),
   ];
   return all.length ? shown(all, "Checks") : element("p", { class: "hint" }, "None.");
-}
-
-/**
- * @param {Attempt} attempt
- * @param {RunEvent[]} calls
- */
-function attempted(attempt, calls) {
-  const took = attempt.ended_at === null ? "under way" : duration(attempt.ended_at - attempt.started_at);
-  const model = attempt.model && attempt.model !== attempt.rung ? `${attempt.rung} (${attempt.model})` : attempt.rung;
-  const { calls: asked, input_tokens: read, output_tokens: written } = attempt.usage;
-  const facts = [
-    model,
-    took,
-    asked ? `${count(asked)} calls, ${count(read)} + ${count(written)} tokens` : "",
-    attempt.cost_usd ? usd(attempt.cost_usd) : "",
-  ];
-  const verdict = attempt.ended_at === null ? "running" : attempt.ok ? "done" : "failed";
-  return element(
-    "div",
-    { class: "attempt" },
-    element("p", {}, badge(verdict), " ", facts.filter(Boolean).join(" · ")),
-    attempt.message && element("p", { class: "problem" }, `${attempt.failure}: ${attempt.message}`),
-    attempt.evidence.length > 0 && element("ul", { class: "evidence" }, ...attempt.evidence.map(evidence)),
-    calls.length > 0 && element("ul", { class: "tool-calls", "aria-label": "Tool calls" }, ...calls.map(toolCall)),
-    attempt.trace && shown(attempt.trace, "Traceback"),
-  );
-}
-
-/** @param {import("./shapes.js").Evidence} item */
-function evidence(item) {
-  const told = [
-    item.expected && `expected ${item.expected}`,
-    item.found && `found ${item.found}`,
-    item.where && `at ${item.where}`,
-  ];
-  const more = told.filter(Boolean).join(", ");
-  const sign = item.passed ? "✓ passed" : "✗ failed";
-  return element("li", { class: item.passed ? "passed" : "not-passed" }, `${sign}: ${item.check}${more && `, ${more}`}`);
-}
-
-/** @param {RunEvent} call */
-function toolCall(call) {
-  return element(
-    "li",
-    {},
-    element("code", {}, call.tool),
-    ` ${duration(call.seconds)} `,
-    call.error && element("span", { class: "problem" }, call.error),
-    shown(call.args, `Arguments of ${call.tool}`),
-  );
 }

@@ -3,7 +3,7 @@
 import { badge } from "./badge.js";
 import { element } from "./element.js";
 import { shown } from "./value.js";
-import { count, duration, moment, usd } from "./words.js";
+import { count, duration, moment, several, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").RunRecord} RunRecord */
 
@@ -23,13 +23,14 @@ export class RunHead {
     this.onDone = onDone;
     this.name = element("h1");
     this.state = element("span", { role: "status", "aria-live": "polite" });
-    this.line = element("span", { class: "hint" });
+    this.rehearsal = element("span", { class: "badge rehearsal", title: "A script answered in place of models", hidden: true }, "rehearsal");
+    this.line = element("span", { class: "hint", role: "status" });
     this.facts = element("dl", { class: "facts" });
     this.deeds = element("div", { class: "deeds" });
     this.problem = element("p", { class: "problem", role: "alert", hidden: true });
     this.values = element("div", { class: "values" });
-    const title = element("div", { class: "title" }, this.name, this.state, this.line, this.deeds);
-    this.root = element("section", { class: "head" }, title, this.facts, this.problem, this.values);
+    const title = element("div", { class: "title" }, this.name, this.state, this.rehearsal, this.line, this.deeds);
+    this.root = element("section", { class: "head", "aria-label": "The run" }, title, this.facts, this.problem, this.values);
     this.timer = window.setInterval(() => this.#tick(), 1000);
   }
 
@@ -38,6 +39,7 @@ export class RunHead {
     this.#record = record;
     this.name.textContent = record.name;
     if (this.state.textContent !== record.status) this.state.replaceChildren(badge(record.status));
+    this.rehearsal.hidden = !record.rehearsal;
     this.problem.hidden = true;
     this.#showDeeds(record);
     this.#tick();
@@ -64,13 +66,15 @@ export class RunHead {
     if (!record) return;
     const took = (record.ended_at ?? Date.now() / 1000) - record.started_at;
     const { input_tokens: read, output_tokens: written, calls } = record.usage;
+    const done = record.graph.filter(({ id }) => record.nodes[id]?.state === "done").length;
     const facts = {
       Run: record.run_id,
       Started: moment(record.started_at),
       Took: duration(Math.max(0, took)),
-      Cost: usd(record.cost_usd) + (record.rehearsal ? " (rehearsal: a script answered)" : ""),
-      Models: `${count(calls)} calls, ${count(read)} + ${count(written)} tokens`,
-      Plan: `version ${record.plan_version}${record.replans ? `, ${record.replans} replans` : ""}`,
+      Nodes: `${done} of ${record.graph.length} done`,
+      Cost: usd(record.cost_usd),
+      Models: calls ? `${several(calls, "call")}, ${count(read + written)} tokens` : "not asked",
+      Plan: `version ${record.plan_version}${record.replans ? `, ${several(record.replans, "replan")}` : ""}`,
     };
     const shownFacts = Object.entries(facts).map(([name, value]) =>
       element("div", {}, element("dt", {}, name), element("dd", {}, value)),
@@ -87,26 +91,32 @@ export class RunHead {
     if (this.deeds.dataset.can === JSON.stringify(can)) return;
     this.deeds.dataset.can = JSON.stringify(can);
     const deed = (/** @type {string} */ label, /** @type {string} */ name) =>
-      element("button", { type: "button", onclick: () => this.#do(name) }, label);
+      element("button", { type: "button", onclick: (event) => this.#do(name, event.currentTarget) }, label);
     this.deeds.replaceChildren(
       ...(can.cancel ? [deed("Cancel", "cancel")] : []),
       ...(can.resume ? [deed("Resume", "resume")] : []),
     );
   }
 
-  /** @param {string} name */
-  async #do(name) {
+  /**
+   * @param {string} name
+   * @param {EventTarget | null} button is not pressed twice
+   */
+  async #do(name, button) {
+    if (button instanceof HTMLButtonElement) button.disabled = true;
     try {
       await this.api.post(`${this.path}/${name}`);
       this.onDone();
     } catch (error) {
       this.told(error);
+    } finally {
+      if (button instanceof HTMLButtonElement) button.disabled = false;
     }
   }
 
   /** @param {RunRecord} record */
   #showValues(record) {
-    const values = JSON.stringify([record.status, record.output, record.error, record.inputs, record.findings]);
+    const values = JSON.stringify([record.status, record.output, record.error, record.inputs, record.findings, record.untrusted]);
     if (values === this.#values) return;
     this.#values = values;
     const over = record.output !== null && record.output !== undefined;
@@ -114,6 +124,9 @@ export class RunHead {
     const parts = [
       record.error !== "" && element("div", { class: "problem", role: "alert" }, record.error),
       over && element("div", { class: "result" }, element("h2", {}, "Result"), shown(record.output, "Result")),
+      over &&
+        record.untrusted.length > 0 &&
+        element("p", { class: "hint" }, `It may hold words of strangers, from ${record.untrusted.join(", ")}.`),
       inputs && element("details", {}, element("summary", {}, "Inputs"), shown(record.inputs, "Inputs")),
       record.findings.length > 0 &&
         element(

@@ -1,5 +1,6 @@
 /** One run, live: how it stands, what waits, its graph, and everything behind it. */
 
+import { addressOf } from "./address.js";
 import { Approvals } from "./approvals.js";
 import { showCosts } from "./costs.js";
 import { showDecisions } from "./decisions.js";
@@ -24,38 +25,37 @@ export class RunPage {
   /** @type {RunRecord | null} */
   #record = null;
   #closed = false;
+  #following = false;
 
   /**
    * @param {import("./api.js").Api} api
    * @param {HTMLElement} root
-   * @param {string} runId
-   * @param {string} nodeId node that is looked at; empty for none
+   * @param {import("./address.js").Address} address of the run, with the node that is looked at and the view
    * @param {(error: unknown) => void} onFailed
    */
-  constructor(api, root, runId, nodeId, onFailed) {
+  constructor(api, root, { parts: [, runId, nodeId = ""], query }, onFailed) {
     this.title = `Run ${runId}`;
     this.api = api;
     this.root = root;
     this.runId = runId;
     this.nodeId = nodeId;
+    this.view = query.view ?? "";
     this.onFailed = onFailed;
     this.path = `/runs/${encodeURIComponent(runId)}`;
     this.refresher = new Refresher(() => this.#refresh(), REFRESH_MS);
     this.stream = new Stream(api, runId, (news) => this.#take(news), (connected) => this.head.connected(connected));
-    this.head = new RunHead(api, this.path, () => this.refresher.ask());
-    this.approvals = new Approvals(api, this.path, () => this.refresher.ask());
+    this.head = new RunHead(api, this.path, () => this.#goOn());
+    this.approvals = new Approvals(api, this.path, () => this.#goOn());
     this.graph = new Graph((id) => this.#choose(id));
     this.panel = new NodePanel(() => this.#choose(""));
-    this.tabs = new Tabs(this.#panels());
+    this.tabs = new Tabs(this.#panels(), this.view, (name) => this.#look(name));
   }
 
   async open() {
-    this.root.replaceChildren(this.head.root, this.approvals.root, this.tabs.root, this.panel.root);
+    const body = element("div", { class: "run-body" }, this.tabs.root, this.panel.root);
+    this.root.replaceChildren(this.head.root, this.approvals.root, body);
     await this.#load();
-    this.stream
-      .follow()
-      .catch((error) => this.#closed || this.onFailed(error))
-      .finally(() => this.#closed || this.refresher.ask());
+    this.#follow();
   }
 
   close() {
@@ -67,16 +67,36 @@ export class RunPage {
   }
 
   /**
-   * @param {string[]} parts of an address
+   * @param {import("./address.js").Address} address
    * @returns {boolean} whether it is of this run
    */
-  goTo([kind, runId, nodeId]) {
+  goTo({ parts: [kind, runId, nodeId = ""], query }) {
     if (kind !== "runs" || runId !== this.runId) return false;
-    this.nodeId = nodeId ?? "";
+    const other = nodeId !== this.nodeId;
+    this.nodeId = nodeId;
+    if ((query.view ?? "") !== this.view) this.tabs.show((this.view = query.view ?? ""));
     this.graph.choose(this.nodeId);
     this.#showNode();
-    if (this.nodeId) this.panel.focus();
+    if (other && this.nodeId) this.panel.focus();
     return true;
+  }
+
+  #goOn() {
+    this.#follow();
+    void this.refresher.ask();
+  }
+
+  /** Follow the events, unless that is done already; a run that was over may be taken up again. */
+  #follow() {
+    if (this.#following || this.#closed) return;
+    this.#following = true;
+    this.stream
+      .follow()
+      .catch((error) => this.#closed || this.onFailed(error))
+      .finally(() => {
+        this.#following = false;
+        if (!this.#closed) void this.refresher.ask();
+      });
   }
 
   #panels() {
@@ -94,9 +114,9 @@ export class RunPage {
       graph,
       panel("Nodes", (root, record) => showNodes(root, record, choose)),
       panel("Timeline", (root, record, story) => showTimeline(root, record, story, choose)),
-      panel("Plan", (root, record, story) => showVersions(root, story)),
-      panel("Decisions", (root, record, story) => showDecisions(root, record, story)),
-      panel("Cost", (root, record, story) => showCosts(root, record, story)),
+      panel("Plan", (root, _, story) => showVersions(root, story)),
+      panel("Decisions", (root, record, story) => showDecisions(root, record, story, choose)),
+      panel("Cost", (root, record, story) => showCosts(root, record, story, choose)),
     ];
   }
 
@@ -124,6 +144,7 @@ export class RunPage {
     const record = await this.api.get(this.path);
     if (this.#closed) return;
     this.#record = record;
+    if (record.live) this.#follow();
     this.#show();
   }
 
@@ -142,6 +163,12 @@ export class RunPage {
 
   /** @param {string} nodeId */
   #choose(nodeId) {
-    location.hash = `#/runs/${encodeURIComponent(this.runId)}${nodeId ? `/${encodeURIComponent(nodeId)}` : ""}`;
+    location.hash = addressOf(["runs", this.runId, nodeId], { view: this.view });
+  }
+
+  /** @param {string} name of a view */
+  #look(name) {
+    this.view = name.toLowerCase();
+    history.replaceState(null, "", addressOf(["runs", this.runId, this.nodeId], { view: this.view }));
   }
 }

@@ -1,34 +1,40 @@
-/** The list of runs: newest first, by state and workflow, page by page. */
+/** The list of runs: newest first, by state, workflow and words, page by page. What is shown stands in the address. */
 
+import { addressOf } from "./address.js";
 import { badge } from "./badge.js";
 import { element } from "./element.js";
 import { duration, moment, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").RunLine} RunLine */
+/** @typedef {import("./address.js").Address} Address */
 
 const STATUSES = ["running", "waiting", "done", "partial", "failed", "cancelled", "interrupted"];
 const EVERY_MS = 4000;
 const PAGE = "25";
+const HEADS = ["Run", "Workflow", "State", "Started", "Took", "Cost"];
 
 export class RunsPage {
   title = "Runs";
   #timer = 0;
-  /** @type {string[]} cursors of the pages before this one */
-  #before = [];
-  #cursor = "";
+  /** @type {Map<string, string>} cursor of the page before each */
+  #before = new Map();
   #shown = "";
 
   /**
    * @param {import("./api.js").Api} api
    * @param {HTMLElement} root
+   * @param {Address} address
    */
-  constructor(api, root) {
+  constructor(api, root, { query }) {
     this.api = api;
     this.root = root;
-    this.status = element("select", { id: "status", onchange: () => this.#filtered() });
-    this.workflow = element("select", { id: "workflow", onchange: () => this.#filtered() });
-    this.table = element("div", { class: "table" });
+    this.query = query;
+    this.status = element("select", { id: "status", onchange: () => this.#filter() });
+    this.workflow = element("select", { id: "workflow", onchange: () => this.#filter() });
+    this.find = element("input", { id: "find", type: "search", placeholder: "id or workflow", maxlength: 100 });
+    this.table = element("div", { class: "table runs" });
     this.pager = element("div", { class: "pager" });
+    this.problem = element("p", { class: "problem", role: "alert" });
   }
 
   async open() {
@@ -36,36 +42,70 @@ export class RunsPage {
     this.status.append(...["", ...STATUSES].map((name) => element("option", { value: name }, name || "any")));
     const names = ["", ...workflows.map((/** @type {{ name: string }} */ line) => line.name)];
     this.workflow.append(...names.map((name) => element("option", { value: name }, name || "any")));
+    const search = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.#filter();
+    };
     this.root.replaceChildren(
       element("h1", {}, "Runs"),
       element(
-        "div",
-        { class: "filters", role: "search" },
+        "form",
+        { class: "filters", role: "search", onsubmit: search },
         element("label", {}, "State ", this.status),
         element("label", {}, "Workflow ", this.workflow),
+        element("label", {}, "Find ", this.find),
+        element("button", { type: "submit" }, "Find"),
         element("a", { class: "button main", href: "#/start" }, "Start a run"),
       ),
+      this.problem,
       this.table,
       this.pager,
     );
+    this.#fill();
     await this.#load();
-    this.#timer = window.setInterval(() => document.hidden || this.#load().catch(() => undefined), EVERY_MS);
+    this.#timer = window.setInterval(() => document.hidden || this.#renew(), EVERY_MS);
   }
 
   close() {
     clearInterval(this.#timer);
   }
 
-  #filtered() {
-    this.#before = [];
-    this.#cursor = "";
-    void this.#load();
+  /**
+   * @param {Address} address
+   * @returns {boolean} whether it is of the list
+   */
+  goTo({ parts, query }) {
+    if (parts[0] !== "runs" || parts[1]) return false;
+    this.query = query;
+    this.#fill();
+    void this.#renew();
+    return true;
+  }
+
+  #fill() {
+    this.status.value = this.query.status ?? "";
+    this.workflow.value = this.query.workflow ?? "";
+    this.find.value = this.query.find ?? "";
+  }
+
+  #filter() {
+    const asked = { status: this.status.value, workflow: this.workflow.value, find: this.find.value.trim() };
+    location.hash = addressOf(["runs"], asked);
+  }
+
+  async #renew() {
+    try {
+      await this.#load();
+      this.problem.textContent = "";
+    } catch (error) {
+      this.problem.textContent = error instanceof Error ? error.message : String(error);
+    }
   }
 
   async #load() {
-    const asked = { status: this.status.value, workflow: this.workflow.value, cursor: this.#cursor };
-    const page = await this.api.get("/runs", { ...asked, limit: PAGE });
-    const shown = JSON.stringify([page, this.#cursor]);
+    const { status = "", workflow = "", find = "", after = "" } = this.query;
+    const page = await this.api.get("/runs", { status, workflow, find, cursor: after, limit: PAGE });
+    const shown = JSON.stringify([page, this.query]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#show(page.runs);
@@ -74,23 +114,31 @@ export class RunsPage {
 
   /** @param {RunLine[]} runs */
   #show(runs) {
-    const heads = ["Run", "Workflow", "State", "Started", "Took", "Cost"];
-    const head = element("tr", {}, ...heads.map((name) => element("th", { scope: "col" }, name)));
-    const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...runs.map(row)));
-    this.table.replaceChildren(runs.length ? table : element("p", { class: "hint" }, "No run here."));
+    if (!runs.length) return this.table.replaceChildren(this.#nothing());
+    const head = element("tr", {}, ...HEADS.map((name) => element("th", { scope: "col" }, name)));
+    this.table.replaceChildren(element("table", {}, element("thead", {}, head), element("tbody", {}, ...runs.map(row))));
+  }
+
+  #nothing() {
+    const all = Object.keys(this.query).length === 0;
+    const [told, to, label] = all
+      ? ["No run yet.", "#/start", "Start the first one"]
+      : ["No run fits here.", "#/runs", "Show all runs"];
+    return element("p", { class: "nothing" }, `${told} `, element("a", { href: to }, label));
   }
 
   /** @param {string | null} next */
   #page(next) {
-    const go = (/** @type {string} */ label, /** @type {() => void} */ step, /** @type {boolean} */ there) =>
-      element("button", { type: "button", disabled: !there, onclick: () => (step(), void this.#load()) }, label);
-    const newer = () => void (this.#cursor = this.#before.pop() ?? "");
-    const older = () => {
-      this.#before.push(this.#cursor);
-      this.#cursor = next ?? "";
+    const go = (/** @type {string} */ label, /** @type {() => string} */ step, /** @type {boolean} */ there) => {
+      const onclick = () => (location.hash = addressOf(["runs"], { ...this.query, after: step() }));
+      return element("button", { type: "button", disabled: !there, onclick }, label);
     };
-    this.pager.replaceChildren(go("Newer", newer, this.#before.length > 0), go("Older", older, next !== null));
-    this.pager.hidden = next === null && this.#before.length === 0;
+    const { after = "" } = this.query;
+    if (next) this.#before.set(next, after);
+    const newer = () => this.#before.get(after) ?? "";
+    const older = () => next ?? "";
+    this.pager.replaceChildren(go("Newer", newer, after !== ""), go("Older", older, next !== null));
+    this.pager.hidden = next === null && after === "";
   }
 }
 
@@ -98,11 +146,11 @@ export class RunsPage {
 function row(run) {
   const took = run.ended_at === null ? Date.now() / 1000 - run.started_at : run.ended_at - run.started_at;
   const cell = (/** @type {string} */ label, /** @type {import("./element.js").Child[]} */ ...inside) =>
-    element("td", { "data-label": label }, ...inside);
+    element("td", { class: label.toLowerCase(), "data-label": label }, ...inside);
   return element(
     "tr",
     {},
-    cell("Run", element("a", { href: `#/runs/${encodeURIComponent(run.run_id)}` }, run.run_id)),
+    cell("Run", element("a", { href: addressOf(["runs", run.run_id]) }, run.run_id)),
     cell("Workflow", run.workflow, run.rehearsal && element("small", { class: "rehearsal" }, " rehearsal")),
     cell("State", badge(run.status)),
     cell("Started", moment(run.started_at)),

@@ -16,15 +16,21 @@
  *   trace: string }} Attempt
  * @typedef {{ key: string, tool: string, args: unknown, attempt: number, outcome: string | null, result: unknown,
  *   error: string }} Effect
+ * @typedef {{ id: string, author: string, round: number, subject: string, statement: string, value: unknown,
+ *   confidence: number | null, sources: string[], supersedes: string | null, endorsed_by: string[] }} Claim
+ * @typedef {{ claims: [string, string], keep: string, reason: string }} Ruling
+ * @typedef {{ attempt: number, stopped: string | null, dissent: { claims: [string, string], subject: string,
+ *   reason: string }[], board: { version: number, round: number, claims: Claim[], withdrawn: string[],
+ *   rulings: Ruling[], merge: { result: unknown, decided: boolean, question: string } | null } }} Panel
  * @typedef {{ id: string, state: NodeState, goal: string, attempts: Attempt[], output: unknown, reason: string,
  *   usage: Usage, cost_usd: number, started_at: number | null, ended_at: number | null, plan_version: number,
- *   reused: boolean, effects: Effect[], panel: unknown }} NodeRecord
+ *   reused: boolean, effects: Effect[], panel: Panel | null }} NodeRecord
  * @typedef {{ node_id: string, attempt: number, action: string, reason: string, rung: string, at: number }} Decision
  * @typedef {{ node_id: string | null, reason: string, bound_to: string, kind: string, shown: unknown,
  *   held_at: number }} Pending
  * @typedef {{ code: string, message: string, node_id: string | null, field: string }} Finding
  * @typedef {{ run_id: string, name: string, status: string, live: boolean, inputs: Record<string, unknown>,
- *   output: unknown, error: string, nodes: Record<string, NodeRecord>, graph: GraphNode[], critical_path: string[],
+ *   output: unknown, untrusted: string[], error: string, nodes: Record<string, NodeRecord>, graph: GraphNode[], critical_path: string[],
  *   decisions: Decision[], pending: Pending[], findings: Finding[], usage: Usage, cost_usd: number,
  *   plan_version: number, replans: number, started_at: number, ended_at: number | null, seconds: number,
  *   rehearsal: boolean, last_event_id: number }} RunRecord
@@ -35,5 +41,9 @@
  * @typedef {{ name: string, description: string, plan: string }} WorkflowLine
  * @typedef {WorkflowLine & { inputs: { properties: Record<string, Schema>, required: string[] }, models: string[],
  *   graph: GraphNode[] }} WorkflowRecord
+ * @typedef {{ name: string, right: number, wrong: number, unknown: number, strong_calls: number,
+ *   cost_usd: number | null, cost_unknown: number }} Rule
+ * @typedef {{ runs: number, answers: number, questions: number, rules: Rule[], curves: { name: string, weak: number,
+ *   strong: number, points: { share: number, accuracy: number }[] }[] }} Quality
  */
 export {};

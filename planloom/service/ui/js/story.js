@@ -25,9 +25,11 @@ export class Story {
     this.nodes = new Map();
     /** @type {Map<string, RunEvent[]>} tool calls by node */
     this.tools = new Map();
+    /** @type {Map<string, RunEvent[]>} samples of votes by node */
+    this.samples = new Map();
     /** @type {Map<string, RungCost>} */
     this.rungs = new Map();
-    /** @type {RunEvent[]} what the planner was asked and what came of it */
+    /** @type {RunEvent[]} what the planner was asked and what came of it, and what was done to the run as a whole */
     this.planning = [];
     /** @type {RunEvent[]} */
     this.approvals = [];
@@ -45,7 +47,10 @@ export class Story {
         this.#takePlan(event);
         break;
       case "ToolCalled":
-        this.tools.set(event.node_id, [...(this.tools.get(event.node_id) ?? []), event]);
+        added(this.tools, event);
+        break;
+      case "SampleDrawn":
+        added(this.samples, event);
         break;
       case "CallEnded":
         this.#takeCall(event);
@@ -60,6 +65,8 @@ export class Story {
       case "PlanRejected":
       case "ReplanFailed":
       case "BudgetReached":
+      case "BudgetRaised":
+      case "RunResumed":
         this.planning.push(event);
         break;
     }
@@ -85,6 +92,16 @@ export class Story {
     sum.seconds += event.seconds;
     this.rungs.set(rung, sum);
   }
+}
+
+/**
+ * @param {Map<string, RunEvent[]>} events by node
+ * @param {RunEvent} event
+ */
+function added(events, event) {
+  const list = events.get(event.node_id);
+  if (list) list.push(event);
+  else events.set(event.node_id, [event]);
 }
 
 /**

@@ -7,11 +7,16 @@ import { element } from "./element.js";
 export class Tabs {
   #at = 0;
 
-  /** @param {Panel[]} panels */
-  constructor(panels) {
+  /**
+   * @param {Panel[]} panels
+   * @param {string} first name of the one to begin with
+   * @param {(name: string) => void} onShow hears of each that somebody chooses
+   */
+  constructor(panels, first, onShow) {
     this.panels = panels;
+    this.onShow = onShow;
     this.buttons = panels.map(({ name }, number) =>
-      element("button", { type: "button", role: "tab", id: `tab-${number}`, onclick: () => this.show(number) }, name),
+      element("button", { type: "button", role: "tab", id: `tab-${number}`, onclick: () => this.#choose(number) }, name),
     );
     panels.forEach(({ root }, number) => {
       root.setAttribute("role", "tabpanel");
@@ -20,15 +25,16 @@ export class Tabs {
     const list = element("div", { role: "tablist", "aria-label": "Views of the run" }, ...this.buttons);
     list.addEventListener("keydown", (event) => this.#walk(event));
     this.root = element("section", { class: "tabs" }, list, ...panels.map(({ root }) => root));
-    this.show(0);
+    this.show(first);
   }
 
   update() {
     this.panels[this.#at].update();
   }
 
-  /** @param {number} number */
-  show(number) {
+  /** @param {string} name the first one where there is none of that name */
+  show(name) {
+    const number = Math.max(0, this.panels.findIndex((panel) => panel.name.toLowerCase() === name.toLowerCase()));
     this.#at = number;
     this.panels.forEach(({ root }, other) => (root.hidden = other !== number));
     this.buttons.forEach((button, other) => {
@@ -38,11 +44,17 @@ export class Tabs {
     this.update();
   }
 
+  /** @param {number} number */
+  #choose(number) {
+    this.show(this.panels[number].name);
+    this.onShow(this.panels[number].name);
+  }
+
   /** @param {KeyboardEvent} event */
   #walk(event) {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
-    this.show((this.#at + step + this.panels.length) % this.panels.length);
+    this.#choose((this.#at + step + this.panels.length) % this.panels.length);
     this.buttons[this.#at].focus();
     event.preventDefault();
   }

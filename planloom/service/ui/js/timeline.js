@@ -25,10 +25,21 @@ export function showTimeline(root, record, story, onChoose) {
     return element("div", { class: "lane" }, label, element("div", { class: "track" }, ...bars.map((bar) => drawnBar(bar, axis))));
   });
   const cuts = axis.cuts ? ` Pauses are cut down (${axis.cuts}).` : "";
+  const legend = "Done is solid, failed hatched, under way pale.";
   root.replaceChildren(
-    element("p", { class: "hint" }, `${duration(axis.length)} of work from left to right.${cuts}`),
-    element("div", { class: "timeline" }, ...rows),
+    element("p", { class: "hint" }, `${duration(axis.length)} of work from left to right. ${legend}${cuts}`),
+    element("div", { class: "timeline" }, scale(axis), ...rows),
   );
+}
+
+/** @param {Axis} axis */
+function scale(axis) {
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => {
+    const tick = element("span", {}, duration(axis.length * part));
+    tick.style.left = `${100 * part}%`;
+    return tick;
+  });
+  return element("div", { class: "lane scale", "aria-hidden": "true" }, element("span", {}), element("div", { class: "track" }, ...ticks));
 }
 
 /**

@@ -1,4 +1,4 @@
-/** A value of a run as text: as it is when it is text, else as JSON. */
+/** Values of a run: as text, JSON where they are no text, and without what says nothing. */
 
 import { element } from "./element.js";
 
@@ -10,7 +10,7 @@ const MOST = 20_000;
  */
 export function shown(value, label = "value") {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
-  const body = element("pre", { class: "value", tabindex: 0, role: "region", "aria-label": label }, text.slice(0, MOST));
+  const body = element("pre", { class: "value", tabindex: 0, role: "group", "aria-label": label }, text.slice(0, MOST));
   if (text.length <= MOST) return body;
   const more = element("button", { type: "button" }, `Show all ${text.length.toLocaleString()} characters`);
   more.addEventListener("click", () => {
@@ -18,4 +18,14 @@ export function shown(value, label = "value") {
     more.remove();
   });
   return element("div", {}, body, more);
+}
+
+/**
+ * @param {Record<string, unknown>} fields
+ * @returns {Record<string, unknown>} without what says nothing
+ */
+export function essential(fields) {
+  const says = (/** @type {unknown} */ value) =>
+    !(value === null || value === "" || value === false || (typeof value === "object" && !Object.keys(value ?? {}).length));
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => says(value)));
 }

@@ -28,6 +28,28 @@ export function count(value) {
 }
 
 /**
+ * @param {number} value
+ * @param {string} one the word for one of them
+ */
+export function several(value, one) {
+  return `${count(value)} ${one}${value === 1 ? "" : "s"}`;
+}
+
+/** @param {number} at seconds since the epoch */
+export function clock(at) {
+  return new Date(at * 1000).toLocaleTimeString();
+}
+
+/**
+ * @param {number} part
+ * @param {number} whole
+ */
+export function percent(part, whole) {
+  const value = whole > 0 ? (100 * part) / whole : 0;
+  return value > 0 && value < 1 ? "<1 %" : `${Math.round(value)} %`;
+}
+
+/**
  * @param {string} text
  * @param {number} most
  */
