@@ -18,7 +18,7 @@ from planloom.core.json import Json
 from planloom.core.memory import Memory, MemoryKind, Origin, Way
 from planloom.state.journal import Journal
 from planloom.state.tables import memories
-from planloom.state.vectors import Vector, numbers_by_nearness
+from planloom.state.vectors import Vector, numbers_by_nearness, stored
 from planloom.state.words import numbers_by_words
 
 _ORIGIN = TypeAdapter(Origin)
@@ -29,6 +29,8 @@ _STAY = ("tenant", "namespace", "id", "recalls")
 """What stays when a newer entry takes an older one's place."""
 _CANDIDATES = 50
 """Of each of two rankings that are fused: what stands at the end of both may still come out on top."""
+_TOLD = [column for column in memories.c if column.name != "vector"]
+"""What is read of an entry; its vector is kilobytes that only a comparison needs."""
 KINDS: tuple[MemoryKind, ...] = ("fact", "result")
 
 
@@ -173,7 +175,7 @@ class Memories:
             if near is not None:
                 ranked["vectors"] = numbers_by_nearness(connection, near, alive, many)
             numbers = fuse([*ranked.values()])[:limit]
-            rows = connection.execute(select(memories).where(memories.c.number.in_(numbers))).fetchall()
+            rows = connection.execute(select(*_TOLD).where(memories.c.number.in_(numbers))).fetchall()
             found = {int(row.number): _memory(row) for row in rows}
             ways = {number: tuple(way for way in ranked if number in ranked[way]) for number in numbers}
             return [replace(found[number], found_by=ways[number]) for number in numbers if number in found]
@@ -186,7 +188,7 @@ class Memories:
         """Return the newest entries that have no vector which could be compared with this one."""
         alive = self._alive(kinds, trusted_only=trusted_only)
         other = or_(memories.c.vector.is_(None), not_(vector.alike))
-        newest = select(memories).where(alive, other).order_by(memories.c.at.desc(), memories.c.number.desc())
+        newest = select(*_TOLD).where(alive, other).order_by(memories.c.at.desc(), memories.c.number.desc())
         rows = await self._journal.transact(lambda connection: connection.execute(newest.limit(limit)).fetchall())
         return [_memory(row) for row in rows]
 
@@ -201,7 +203,8 @@ class Memories:
                     memories.c.id == memory.id,
                     memories.c.at == memory.at,
                 )
-                told = {"vector": vector.packed, "vector_model": vector.model, "dimensions": len(vector.values)}
+                packed = stored(connection, vector)
+                told = {"vector": packed, "vector_model": vector.model, "dimensions": len(vector.values)}
                 connection.execute(update(memories).where(self._mine, *same).values(told))
 
         await self._journal.transact(work)
@@ -220,7 +223,7 @@ class Memories:
 
     async def all(self, *, limit: int | None = None) -> list[Memory]:
         """Return the entries, newest first, also those that have run out and are not dropped yet."""
-        newest = select(memories).where(self._mine).order_by(memories.c.at.desc(), memories.c.number.desc())
+        newest = select(*_TOLD).where(self._mine).order_by(memories.c.at.desc(), memories.c.number.desc())
         rows = await self._journal.transact(lambda connection: connection.execute(newest.limit(limit)).fetchall())
         return [_memory(row) for row in rows]
 
@@ -244,7 +247,7 @@ class Memories:
 
         def work(connection: Connection) -> list[Memory]:
             self._alone(connection)
-            gone = connection.execute(delete(memories).where(*wanted).returning(memories))
+            gone = connection.execute(delete(memories).where(*wanted).returning(*_TOLD))
             return [_memory(row) for row in gone.fetchall()]
 
         return await self._journal.transact(work)

@@ -1,6 +1,8 @@
 """The journal's tables, one definition for SQLite and PostgreSQL; changes go through `migrations/`."""
 
 from sqlalchemy import (
+    ARRAY,
+    REAL,
     BigInteger,
     Boolean,
     Column,
@@ -16,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration; a database that says so is opened without asking Alembic."""
 
 metadata = MetaData()
@@ -161,7 +163,7 @@ memories = Table(
     Column("expires_at", Float),
     Column("used_at", Float, nullable=False),
     Column("recalls", Integer, nullable=False),
-    Column("vector", LargeBinary),
+    Column("vector", LargeBinary().with_variant(ARRAY(REAL), "postgresql")),
     Column("vector_model", String(200)),
     Column("dimensions", Integer),
     UniqueConstraint("tenant", "namespace", "id", name="one_memory"),

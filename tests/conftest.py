@@ -33,6 +33,13 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def pgvector() -> Iterator[Postgres]:
+    """A PostgreSQL server of the module's own that has pgvector; skips where none is installed."""
+    with served(pgvector=True) as server:
+        yield server
+
+
 @asynccontextmanager
 async def _served(path: Path) -> AsyncIterator[ModelServer]:
     app = rehearsal_app(load_script(path))

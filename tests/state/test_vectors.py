@@ -1,16 +1,21 @@
 """Entries with vectors in a real database of either kind: found by nearness, and apart as those found by words are."""
 
 import math
+import random
+import struct
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
+from older import turn_back
 from postgres import Postgres
 
 from planloom.core.memory import Memory, Origin, identify
 from planloom.state.journal import Journal
 from planloom.state.memories import Memories
-from planloom.state.vectors import Vector
+from planloom.state.vectors import Vector, has_pgvector
 
 EAST, NORTH, NORTHEAST, WEST = (1.0, 0.0), (0.0, 2.0), (3.0, 3.0), (-1.0, 0.0)
 
@@ -28,15 +33,24 @@ def entry(subject: str, *, at: float = 1e9, text: str = "text", untrusted: tuple
     )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "pgvector"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
-    if request.param == "sqlite":
-        place = str(tmp_path / "j.db")
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        place = server.fresh(abs(hash(request.node.nodeid)))
+    place = str(tmp_path / "j.db") if request.param == "sqlite" else fresh(request, "pgvector")
+    if request.param == "pgvector":
+        extend(place, "CREATE EXTENSION vector")
     async with Journal(place) as opened:
+        assert await opened.transact(has_pgvector) == (request.param == "pgvector")
         yield opened
+
+
+def fresh(request: pytest.FixtureRequest, name: str) -> str:
+    server: Postgres = request.getfixturevalue(name)
+    return server.fresh(abs(hash(request.node.nodeid)))
+
+
+def extend(place: str, statement: str) -> None:
+    with psycopg.connect(place, autocommit=True) as connection:
+        connection.execute(statement.encode())
 
 
 async def keep(memories: Memories, item: Memory, values: tuple[float, ...] | None, model: str = "m") -> None:
@@ -120,5 +134,38 @@ def test_numbers_without_a_direction_are_no_vector(values: tuple[float, ...]) ->
 def test_a_packed_vector_is_as_near_as_the_vector_itself() -> None:
     east, between = Vector.of("m", EAST), Vector.of("m", NORTHEAST)
     assert len(between.packed) == 8
-    assert east.cosine(between.packed) == pytest.approx(math.sqrt(0.5))
-    assert between.cosine(between.packed) == pytest.approx(1.0)
+    assert east.cosine(struct.unpack("<2f", between.packed)) == pytest.approx(math.sqrt(0.5))
+
+
+async def test_pgvector_can_come_and_go_and_finds_what_the_exact_cosine_in_process_finds(
+    request: pytest.FixtureRequest,
+) -> None:
+    place, drawn = fresh(request, "pgvector"), random.Random(5)
+
+    def anywhere() -> tuple[float, ...]:
+        return tuple(drawn.gauss(0, 1) for _ in range(20))
+
+    async with Journal(place) as journal:
+        memories = Memories(journal, "w")
+        entries = [entry(f"entry {number}") for number in range(150)]
+        await memories.take_in([replace(item, namespace="w") for item in entries])
+        await memories.place([(item, Vector.of("m", anywhere())) for item in await memories.all()])
+        await keep(memories, entry("twice"), (1.0,) * 20)
+        await keep(memories, entry("twice as new", at=2e9), (1.0,) * 20)
+        queries = [(1.0,) * 20, *(anywhere() for _ in range(10))]
+        in_process = [await found(memories, "nothing", query) for query in queries]
+        extend(place, "CREATE EXTENSION vector")
+        assert [await found(memories, "nothing", query) for query in queries] == in_process
+        extend(place, "DROP EXTENSION vector")
+        assert [await found(memories, "nothing", query) for query in queries] == in_process
+    assert in_process[0][:2] == ["twice as new", "twice"]
+
+
+async def test_vectors_of_an_older_journal_are_found_as_before(request: pytest.FixtureRequest) -> None:
+    place = fresh(request, "pgvector")
+    async with Journal(place) as journal:
+        for subject, values in [("east", EAST), ("north", NORTH), ("northeast", NORTHEAST)]:
+            await keep(Memories(journal, "w"), entry(subject), values)
+    turn_back(place, "0009")
+    async with Journal(place) as journal:
+        assert await found(Memories(journal, "w"), "nothing", EAST) == ["east", "northeast"]
