@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from planloom.core.answer import HoldKind
-from planloom.core.effect import EffectOutcome
+from planloom.core.effect_events import EffectEnded as EffectEnded
+from planloom.core.effect_events import EffectStarted as EffectStarted
 from planloom.core.event import Event as Event
 from planloom.core.json import Json, JsonObject, clean
 from planloom.core.outcome import Evidence, Failed, Usage
@@ -123,35 +124,6 @@ class ToolCalled(Event):
     args: JsonObject
     seconds: float
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EffectStarted(Event):
-    """A tool that writes is about to be called; durable before the call, so that a crash leaves a trace of it."""
-
-    node_id: NodeId
-    attempt: int
-    tool: str
-    key: str
-    """Idempotency key of the call."""
-    work: str
-    """The node's work that it belongs to, the same over retries, resumes and replans."""
-    args: JsonObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EffectEnded(Event):
-    """What came of a write; durable before its result is used, so that a retry takes the result and not the write."""
-
-    node_id: NodeId
-    attempt: int
-    tool: str
-    key: str
-    outcome: EffectOutcome
-    result: Json = None
-    error: str = ""
-    told_by: Literal["tool", "verify", "human"] = "tool"
-    """The call itself, the tool's `verify` hook, or a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
