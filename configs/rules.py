@@ -101,6 +101,7 @@ def _rungs(workflow: JsonObject) -> Iterator[Fault]:
             hint = f"; did you mean {quoted(near)}?" if near else f"; models has {listed(known) or 'none'}"
             yield path, f"expected a name from models, found {quoted(name)}{hint}"
     yield from _embeddings(workflow)
+    yield from _batches(workflow)
     ladder = workflow.get("ladder")
     names = ladder if isinstance(ladder, list) else []
     for index, name in enumerate(names):
@@ -118,6 +119,17 @@ def _embeddings(workflow: JsonObject) -> Iterator[Fault]:
     if isinstance(named, str) and named not in vectors:
         wanted = f"expected a model with api: embeddings, found {quoted(named)}"
         yield "memory.embeddings", f"{wanted}; models has {listed(vectors) or 'none'} of that kind"
+
+
+def _batches(workflow: JsonObject) -> Iterator[Fault]:
+    """Whoever is waited for by the whole run is not asked in a batch."""
+    slow = [name for name, _, rung in _entries(workflow.get("models"), "models") if rung.get("batch") is not None]
+    for path, name in _rung_names(workflow):
+        if name in slow and (path == "planner.model" or path.startswith("ladder")):
+            yield path, f"expected a model that answers at once, found {quoted(str(name))} with batch"
+    named = _mapping(workflow.get("memory")).get("embeddings")
+    if named in slow:
+        yield "memory.embeddings", f"expected a model that answers at once, found {quoted(str(named))} with batch"
 
 
 def _rung_names(workflow: JsonObject) -> Iterator[tuple[str, Json]]:

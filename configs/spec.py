@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from planloom.configs.agree import AgreeSpec
+from planloom.configs.batch import BatchSpec
 from planloom.configs.lane import LaneSpec
 from planloom.configs.memory import MemorySpec
 from planloom.configs.nodes import ID_PATTERN, FunctionRef, NodeSpec
@@ -94,6 +95,8 @@ class RungSpec(Spec):
     """Requests and tokens per minute."""
     price: PriceSpec | None = None
     """USD per million tokens; left out, the price table's."""
+    batch: BatchSpec | None = None
+    """Ask it through the provider's batch API: for lanes, and for nodes that name it; never part of the ladder."""
     script: str | None = None
     """Rehearsal script for a `rehearsal:` model, relative to the workflow file."""
 
@@ -258,6 +261,8 @@ class RouteSpec(Spec):
     """Go one rung up the ladder."""
     lanes: dict[Name, LaneSpec] = {}
     """By rung: where a node starts instead while the plan ends no later for it, by what past runs of this name took."""
+    deadline: Seconds | None = None
+    """From the run's start: how late it may end for the sake of lanes; left out, no later than without them."""
     policy: str | None = Field(default=None, min_length=1)
     """Policy file of `planloom calibrate`; an answer that it doubts goes up, though its checks passed."""
     replan: int = Field(default=2, ge=0, le=10)
@@ -378,7 +383,9 @@ class WorkflowSpec(Spec):
     @property
     def rungs(self) -> tuple[str, ...]:
         """The ladder, from cheap to strong."""
-        return self.ladder or tuple(name for name, rung in self.models.items() if rung.api != "embeddings")
+        return self.ladder or tuple(
+            name for name, rung in self.models.items() if rung.api != "embeddings" and rung.batch is None
+        )
 
     @property
     def planner_rung(self) -> str | None:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from planloom.core.answer import HoldKind
+from planloom.core.batch_event import BatchAdvanced as BatchAdvanced
 from planloom.core.effect_events import EffectEnded as EffectEnded
 from planloom.core.effect_events import EffectStarted as EffectStarted
 from planloom.core.event import Event as Event
@@ -300,6 +301,7 @@ AnyEvent: TypeAlias = (
     | AttemptStarted
     | CallStarted
     | CallEnded
+    | BatchAdvanced
     | ToolCalled
     | EffectStarted
     | EffectEnded

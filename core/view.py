@@ -51,6 +51,8 @@ class RunView:
         """Replans that came to an end, well or badly; one that a crash cut off is asked for again."""
         self.open_calls: dict[str, ev.CallStarted] = {}
         """Calls that were reserved and never settled: after a crash they count at their worst case."""
+        self.batches: dict[str, ev.BatchAdvanced] = {}
+        """How each batch stands, by our name of it, with all calls of this run that were put into it."""
         self.committed: dict[tuple[NodeId, str], ev.NodeCommitted] = {}
         """Commits by node and input digest: work that is never done again."""
         self.recalled: dict[tuple[NodeId | None, str], ev.Recalled] = {}
@@ -95,6 +97,10 @@ class RunView:
     def busy(self) -> bool:
         """Whether an attempt or a model call is under way."""
         return bool(self.open_calls) or any(node.unfinished for node in self.nodes.values())
+
+    def batch_of(self, call_id: str) -> ev.BatchAdvanced | None:
+        """Return the batch that a call was put into; `None` for a call that was made at once."""
+        return next((batch for batch in self.batches.values() if call_id in batch.calls), None)
 
     def effects_of(self, node_id: NodeId) -> Mapping[str, EffectRecord]:
         """Return a node's writes by idempotency key, each as it was last tried."""
@@ -233,6 +239,11 @@ class RunView:
             attempt.usage += event.usage
             attempt.cost_usd += event.cost_usd
             attempt.model = event.model or attempt.model
+
+    @_fold.register
+    def _(self, event: ev.BatchAdvanced) -> None:
+        before = self.batches.get(event.batch)
+        self.batches[event.batch] = replace(event, calls=before.calls) if before else event
 
     @_fold.register
     def _(self, event: ev.ToolCalled) -> None:

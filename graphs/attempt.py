@@ -160,6 +160,7 @@ class Attempts:
 
     async def _ask(self, job: Job, attempt: int, rung: str, last: Failed | None, voice: Voice) -> Outcome:
         tools = self._handled(job, attempt, self._granted(job, attempt, last))
+        once = self._run.once_only(job.node.id, rung)
         task = Task(
             node_id=job.node.id,
             attempt=attempt,
@@ -168,13 +169,14 @@ class Attempts:
             schema=dict(job.node.output) if job.node.output is not None else None,
             evidence=tuple(item for item in last.evidence if not item.passed) if last else (),
             rejected=last.output if last else None,
-            max_calls=job.node.max_calls,
+            max_calls=1 if once else job.node.max_calls,
             may_ask=self._run.spec.route.then == "ask",
             remembered=job.remembered,
             method=voice.method,
             notes=self._run.view.notes_of(job.node.id),
         )
-        return await work(task, self.model(job.node, rung, attempt), tools, repairs=self._run.spec.route.repair)
+        repairs = 0 if once else self._run.spec.route.repair
+        return await work(task, self.model(job.node, rung, attempt), tools, repairs=repairs)
 
     async def _convene(self, job: Job, attempt: int, rung: str, last: Failed | None) -> Outcome:
         if job.node.panel is None:
@@ -281,4 +283,4 @@ class Attempts:
         run = self._run
         owner = NodeId(node.id.partition("[")[0])  # a map's elements share its cap
         ledger = run.ledger_of(owner, node.max_cost_usd)
-        return Meter(run.rungs[rung], ledger, run.log, node_id=node.id, attempt=attempt)
+        return Meter(run.rungs[rung], ledger, run.log, node_id=node.id, attempt=attempt, desk=run.desk)

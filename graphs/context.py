@@ -1,6 +1,6 @@
 """Everything one run needs, gathered once: no module state, no hidden lookups."""
 
-import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,8 +10,11 @@ from planloom.configs.spec import WorkflowSpec
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Node, NodeId, Plan, ToolName
 from planloom.core.view import RunView
+from planloom.graphs.desk import RunDesk
 from planloom.graphs.experience import Experience
+from planloom.graphs.lanes import SideLane
 from planloom.graphs.lint import Facts
+from planloom.graphs.slots import Slots
 from planloom.graphs.taint import Labels
 from planloom.models.gateway import Rung
 from planloom.quality.policy import Policy
@@ -42,27 +45,6 @@ class Outputs(Mapping[NodeId, Json]):
         return sum(1 for _ in self)
 
 
-class Slots:
-    """Places for attempts: so many in this run, so many in the process."""
-
-    def __init__(self, run: int, process: asyncio.Semaphore) -> None:
-        self._run = asyncio.Semaphore(run)
-        self._process = process
-        self._closed = False
-
-    def close(self) -> None:
-        """Give out no more places; whoever wants one waits until it is cancelled."""
-        self._closed = True
-
-    @asynccontextmanager
-    async def take(self) -> AsyncGenerator[None]:
-        """Hold one place."""
-        async with self._run, self._process:
-            if self._closed:
-                await asyncio.Event().wait()
-            yield
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run's parts."""
@@ -76,6 +58,7 @@ class Run:
     sandbox: Sandbox
     rungs: Mapping[str, Rung]
     slots: Slots
+    desk: RunDesk
     facts: Facts
     load: Callable[[str], Callable[..., object]]
     """Finds the Python function a `ref` check names."""
@@ -87,9 +70,9 @@ class Run:
     """What past runs say of each rung; `None` where the workflow does not ask for it."""
     known_labels: dict[int, Labels] = field(default_factory=dict[int, Labels])
     """Labels by plan version, worked out once."""
-    choose_lanes: Callable[[Plan], Mapping[NodeId, str]] | None = None
+    choose_lanes: Callable[[Plan, float], Mapping[NodeId, SideLane]] | None = None
     """Picks the nodes of a plan that start on a lane beside their usual rung; `None` where there are none."""
-    known_lanes: dict[int, Mapping[NodeId, str]] = field(default_factory=dict[int, Mapping[NodeId, str]])
+    known_lanes: dict[int, Mapping[NodeId, SideLane]] = field(default_factory=dict[int, Mapping[NodeId, SideLane]])
     """The same by plan version, worked out once."""
 
     @property
@@ -132,13 +115,33 @@ class Run:
         return Labels(nodes, facts.tools, facts.untrusted_inputs, untrusted_memory=facts.untrusted_memory)
 
     def lane_of(self, node_id: NodeId) -> str | None:
-        """Return the rung beside its usual one on which a node, or a map's element, starts; `None` for most."""
-        plan = self.view.plan
+        """Return the rung beside its usual one on which a node, or a map's element, starts; `None` for most.
+
+        Work that has begun stays where it began.
+        """
+        plan, past = self.view.plan, self.view.nodes.get(node_id)
         if plan is None or self.choose_lanes is None:
             return None
+        if past is not None and past.attempts:
+            began = past.attempts[0].rung
+            return began if any(lane.use == began for lane in self.spec.route.lanes.values()) else None
         if plan.version not in self.known_lanes:
-            self.known_lanes[plan.version] = self.choose_lanes(plan)
-        return self.known_lanes[plan.version].get(NodeId(node_id.partition("[")[0]))
+            self.known_lanes[plan.version] = self.choose_lanes(plan, time.time())
+        lane = self.known_lanes[plan.version].get(NodeId(node_id.partition("[")[0]))
+        return lane.rung if lane is not None and time.time() <= lane.start_by else None
+
+    def once_only(self, node_id: NodeId, rung: str) -> bool:
+        """Whether a node is on a lane whose time is that of one call: a batch for which there is slack."""
+        return rung in self.rungs and self.rungs[rung].batch and self.lane_of(node_id) == rung
+
+    @asynccontextmanager
+    async def place_for(self, rung: str) -> AsyncGenerator[None]:
+        """Hold a place for an attempt; one that waits in a batch needs none."""
+        if rung in self.rungs and self.rungs[rung].batch:
+            yield
+            return
+        async with self.slots.take():
+            yield
 
     def written_by_hand(self, node: Node) -> bool:
         """Whether a person wrote this very node, and with it the references in its arguments."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+from planloom.configs.spec import RouteSpec
 from planloom.core import events as ev
 from planloom.core.answer import HoldKind
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
@@ -247,7 +248,7 @@ class Driver:
 
     async def _attempt(self, job: Job, progress: Progress) -> Done | Failed:
         progress.attempt += 1
-        async with self._run.slots.take():
+        async with self._run.place_for(progress.rung_name):
             started = ev.AttemptStarted(
                 node_id=job.node.id,
                 attempt=progress.attempt,
@@ -285,7 +286,7 @@ class Driver:
             Situation(
                 kind=failed.kind,
                 message=failed.message,
-                policy=self._run.spec.route,
+                policy=self._policy(node, progress),
                 effort=node.effort,
                 rungs=progress.rungs,
                 rung=progress.rung,
@@ -298,6 +299,13 @@ class Driver:
         )
         self._note_decision(node, progress.attempt, decision)
         return decision
+
+    def _policy(self, node: Node, progress: Progress) -> RouteSpec:
+        """Return what may follow: what a batch was chosen for once leaves no time for it a second time."""
+        route_spec = self._run.spec.route
+        if not self._run.once_only(node.id, progress.rung_name):
+            return route_spec
+        return route_spec.model_copy(update={"retry": 0, "vote": None, "promote": True})
 
     def _may_vote(self, node: Node) -> bool:
         """Whether several samples are harmless: those of a node that writes would write several times."""

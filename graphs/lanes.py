@@ -22,6 +22,15 @@ class Lane:
     """In any unit, the same for all lanes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideLane:
+    """Where a node starts in place of its usual rung."""
+
+    rung: str
+    start_by: float
+    """Seconds since the epoch: what becomes ready later than this stays on its usual rung."""
+
+
 def assign(
     deps: Deps, lanes: Mapping[NodeId, tuple[Lane, ...]], *, deadline_s: float | None = None
 ) -> dict[NodeId, Lane]:

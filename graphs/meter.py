@@ -10,6 +10,7 @@ from planloom.core import events as ev
 from planloom.core.errors import BudgetExceeded, ModelError
 from planloom.core.outcome import FailureKind, Usage
 from planloom.core.plan import NodeId
+from planloom.graphs.desk import RunDesk
 from planloom.models.base import Reply, Request
 from planloom.models.gateway import Rung
 from planloom.state.ledger import Amount, Ledger
@@ -27,15 +28,34 @@ class _Call:
 class Meter:
     """A rung's model whose calls are paid from one account; it is itself a model.
 
-    A call whose fate is unknown (cancelled, timed out) is settled at its worst case.
+    A call whose fate is unknown (cancelled, timed out) is settled at its worst case; one that waits in a batch for a
+    later process stays open.
+
+    Args:
+        rung: Who answers.
+        ledger: Who pays.
+        log: The run's.
+        node_id: For which node; `None` for the run as a whole.
+        attempt: Number of the node's attempt.
+        desk: Keeps track of calls in batches; without one, none is made.
     """
 
-    def __init__(self, rung: Rung, ledger: Ledger, log: RunLog, *, node_id: NodeId | None, attempt: int) -> None:
+    def __init__(
+        self,
+        rung: Rung,
+        ledger: Ledger,
+        log: RunLog,
+        *,
+        node_id: NodeId | None,
+        attempt: int,
+        desk: RunDesk | None = None,
+    ) -> None:
         self._rung = rung
         self._ledger = ledger
         self._log = log
         self._node_id = node_id
         self._attempt = attempt
+        self._desk = desk if rung.batch else None
 
     async def __call__(self, request: Request) -> Reply:
         """Make one call, and another one where its reply was lost on the way: each is reserved by itself.
@@ -60,7 +80,7 @@ class Meter:
     async def _once(self, request: Request) -> Reply:
         call = await self._open(request)
         try:
-            reply = self._log.secrets.hide(await self._rung(request))
+            reply = self._log.secrets.hide(await self._rung(self._ticketed(call, request)))
             self._settle(call, reply)
         except ModelError as exc:
             self._log.secrets.hide_error(exc)
@@ -96,7 +116,7 @@ class Meter:
     async def _stream_once(self, request: Request) -> AsyncGenerator[str | Reply]:
         call = await self._open(request)
         try:
-            async with aclosing(self._rung.stream(request)) as pieces:
+            async with aclosing(self._rung.stream(self._ticketed(call, request))) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Reply):
                         self._settle(call, piece)
@@ -108,7 +128,20 @@ class Meter:
         finally:
             self._abandon(call)
 
+    def _ticketed(self, call: _Call, request: Request) -> Request:
+        if self._desk is None:
+            return request
+        return replace(request, ticket=self._desk.ticket(call.event.call_id, self._rung, request))
+
     async def _open(self, request: Request) -> _Call:
+        left = self._desk.claim(self._node_id, self._rung, request) if self._desk else None
+        if left is None:
+            return await self._reserved(request)
+        held = Amount(usd=left.reserved_usd, tokens=left.reserved_tokens)
+        await self._ledger.reserve(held)
+        return _Call(left, held, time.monotonic())
+
+    async def _reserved(self, request: Request) -> _Call:
         worst = self._rung.worst(request)
         reserved = Amount(usd=worst.usd or 0.0, tokens=worst.input_tokens + worst.output_tokens)
         try:
@@ -129,7 +162,7 @@ class Meter:
         )
         call = _Call(event, reserved, time.monotonic())
         try:
-            if self._ledger.capped:
+            if self._ledger.capped or self._desk is not None:
                 await self._log.commit(event)  # a crash must find the reservation
             else:
                 self._log.note(event)
@@ -148,6 +181,8 @@ class Meter:
             self._end(call, Usage(calls=1), 0.0, error=exc.message, kind=exc.kind)
 
     def _abandon(self, call: _Call) -> None:
+        if self._desk and self._desk.leaving and self._desk.waits(call.event.call_id):
+            return
         if not call.settled:
             usage = Usage(input_tokens=call.reserved.tokens, calls=1)
             error = "fate unknown: counted at its worst case"

@@ -58,25 +58,33 @@ class Walk:
                         return
 
     async def prepare(self) -> None:
-        """Book what earlier processes spent; a call whose fate is unknown counts at its worst case."""
+        """Book what earlier processes spent; a call whose fate is unknown counts at its worst case.
+
+        One that waits in a batch is open still, and set aside for.
+        """
         view = self.run.view
         for call in list(view.open_calls.values()):
-            usage = Usage(input_tokens=call.reserved_tokens, calls=1)
-            self.run.log.note(
-                ev.CallEnded(
-                    call_id=call.call_id,
-                    node_id=call.node_id,
-                    attempt=call.attempt,
-                    rung=call.rung,
-                    model="",
-                    usage=usage,
-                    cost_usd=call.reserved_usd,
-                    seconds=0.0,
-                    error="interrupted: counted at its worst case",
-                    kind=FailureKind.INTERRUPTED,
-                )
-            )
+            if not self.run.desk.waits(call.call_id):
+                self._give_up(call, "interrupted")
         self.run.ledger.book(Amount.of(view.usage, view.cost_usd))
+        await self.run.desk.take_over()
+
+    def _give_up(self, call: ev.CallStarted, why: str) -> None:
+        usage = Usage(input_tokens=call.reserved_tokens, calls=1)
+        self.run.log.note(
+            ev.CallEnded(
+                call_id=call.call_id,
+                node_id=call.node_id,
+                attempt=call.attempt,
+                rung=call.rung,
+                model="",
+                usage=usage,
+                cost_usd=call.reserved_usd,
+                seconds=0.0,
+                error=f"{why}: counted at its worst case",
+                kind=FailureKind.INTERRUPTED,
+            )
+        )
 
     async def plan(self) -> None:
         """Make the plan where it must be whole before anything runs; else `execute` has it streamed."""
@@ -149,6 +157,8 @@ class Walk:
         error = self.planning.error or ("a human rejected the plan" if self._plan_rejected else "")
         if self.run.experience is not None:
             await self.run.experience.learn(self.run.view)
+        for call in self.run.desk.left_over():
+            self._give_up(call, "its answer was not asked for any more")
         end = answer(self.run.view, planning_error=error, stopped=self.stopped or self._budget_stop())
         untrusted = self.run.labels.of_output(output_template(self.run.view)) if end.output is not None else ()
         ended = ev.RunEnded(status=end.status, output=end.output, error=end.error, untrusted=tuple(sorted(untrusted)))

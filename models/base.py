@@ -1,7 +1,7 @@
 """The seam to a model: one request, one reply."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -53,6 +53,47 @@ class ToolOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchNews:
+    """How a provider's batch stands that calls wait in."""
+
+    batch: str
+    """Our name of it, which the provider was told as well."""
+    batch_id: str
+    """The provider's name of it; empty before the provider has answered."""
+    status: str
+    """`collected` before it is made, then as the provider says."""
+    done: int
+    total: int
+
+
+class Desk(Protocol):
+    """Who makes calls that wait in batches, and is told of them."""
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the caller goes away and a later process is to find the batch: it is left as it is."""
+        ...
+
+    async def tell(self, news: BatchNews, tickets: "Sequence[Ticket]") -> None:
+        """Take news of the batch that these calls of the caller's wait in; durable, where they say `collected`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A call's place in a batch."""
+
+    call: str
+    """Id of the call, the same in every process that waits for its answer."""
+    work: str
+    """Digest of what is asked."""
+    desk: Desk
+    batch: str = ""
+    """The batch that an earlier process put this very call into; empty for a new call."""
+    batch_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """Everything a model is asked in one call, and who asks."""
 
@@ -68,6 +109,8 @@ class Request:
     schema: JsonObject | None = None
     """JSON Schema the reply's text must fit; `None` for free text."""
     schema_name: str = "result"
+    ticket: Ticket | None = field(default=None, compare=False)
+    """Where the answer is waited for, if the model is asked in batches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

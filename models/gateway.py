@@ -9,6 +9,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from planloom.configs.batch import BatchSpec
 from planloom.configs.spec import RungSpec
 from planloom.core.errors import ConfigError, Problem
 from planloom.models.base import Reply, Request
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
     import httpx2
     from langchain_core.language_models import BaseChatModel
 
+    from planloom.models.openai import Endpoint
+
 OPENAI_URL = "https://api.openai.com/v1"
+MOST_BATCHED = 10_000
+"""Calls that wait in batches at the same time: as many as a map may have elements."""
 REHEARSAL_URL = "http://rehearsal/v1"
 
 Answer = Callable[[Request], Awaitable[Reply | str]]
@@ -147,13 +152,38 @@ class Gateway:
             from planloom.models.openai import Endpoint, OpenAIWire
 
             endpoint = Endpoint(spec=spec, model=model, base_url=where, key=key)
+            if spec.batch is not None:
+                return await self._batched(endpoint, spec.batch, client)
             return await asyncio.to_thread(OpenAIWire, endpoint, client)
 
         price = price_of(spec, url)
         terms, rehearsal = self._terms(spec), script is not None
-        return Rung(name, model, terms, open_wire, price=price, rehearsal=rehearsal, clock=self._clock)
+        batch = spec.batch is not None
+        return Rung(name, model, terms, open_wire, price=price, rehearsal=rehearsal, batch=batch, clock=self._clock)
+
+    async def _batched(self, endpoint: "Endpoint", spec: BatchSpec, client: "httpx2.AsyncClient") -> Wire:
+        from planloom.models.batch import BatchTransport, BatchWire
+        from planloom.models.openai import OpenAIWire, open_client
+
+        transport = BatchTransport(client, spec, self._running)
+        through = await self._stack.enter_async_context(open_client(transport))
+        return BatchWire(await asyncio.to_thread(OpenAIWire, endpoint, through), transport)
+
+    @property
+    def _running(self) -> asyncio.TaskGroup:
+        if self._tasks is None:
+            raise RuntimeError("the gateway is not open: use `async with Gateway()`")
+        return self._tasks
 
     def _terms(self, spec: RungSpec) -> Terms:
+        if spec.batch is not None:
+            return Terms(
+                max_output_tokens=spec.max_output_tokens,
+                timeout_s=spec.batch.most_s,
+                retries=0,
+                max_parallel=MOST_BATCHED,
+                modes=LADDER[:1] if spec.structured == "auto" else (spec.structured,),
+            )
         return Terms(
             max_output_tokens=0 if spec.api == "embeddings" else spec.max_output_tokens,
             timeout_s=spec.timeout,
@@ -183,11 +213,10 @@ class Gateway:
         which = id(script) if script is not None else 0
         async with self._opening:
             if which not in self._clients:
-                if self._tasks is None:
-                    raise RuntimeError("the gateway is not open: use `async with Gateway()`")
+                tasks = self._running
                 # Seconds of imports, and certificates from disk: not on the event loop.
                 await asyncio.to_thread(import_module, "planloom.models.openai")
-                self._clients[which] = await self._open(script, self._tasks)
+                self._clients[which] = await self._open(script, tasks)
             return self._clients[which]
 
     async def _open(self, script: Script | None, tasks: asyncio.TaskGroup) -> "httpx2.AsyncClient":

@@ -298,6 +298,8 @@ def _headers(request: Request) -> dict[str, str]:
         "x-planloom-node": quote(request.node_id, safe="[]._-"),
         "x-planloom-attempt": str(request.attempt),
     }
+    if request.ticket is not None:
+        headers["x-planloom-call"] = request.ticket.call
     if request.round:
         headers |= {"x-planloom-round": str(request.round), "x-planloom-member": request.member}
     return headers

@@ -40,6 +40,10 @@ class Price:
         """Return a price without tiers, from USD per token."""
         return cls((Tier(0, input, output, input if cached is None else cached),))
 
+    def times(self, factor: float) -> "Price":
+        """Return this price at a discount."""
+        return Price(tuple(Tier(t.start, t.input * factor, t.output * factor, t.cached * factor) for t in self.tiers))
+
     @property
     def input(self) -> float:
         """USD per input token of a small call."""
@@ -78,8 +82,13 @@ def price_of(spec: RungSpec, base_url: str | None = None) -> Price | None:
     """Return the rung's price: `price:` in the workflow, else the price table's, else `None`.
 
     A scripted `rehearsal:` model that the table does not know is free. `base_url` is where the rung
-    really goes, when that is not the spec's own.
+    really goes, when that is not the spec's own. A model asked in batches costs its part of that.
     """
+    price = _listed(spec, base_url)
+    return price.times(spec.batch.factor) if price and spec.batch else price
+
+
+def _listed(spec: RungSpec, base_url: str | None) -> Price | None:
     if spec.price is not None:
         given = spec.price
         cached = given.input if given.cached is None else given.cached

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import math
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
 from starlette.applications import Starlette
@@ -14,9 +15,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from planloom.core.json import Json, JsonObject
+from planloom.models.rehearsed_batches import Played, RehearsedBatches
 from planloom.models.rehearsed_vectors import embeddings_body
 from planloom.models.script import Asked, Rule, Script, Streaming
-from planloom.models.stage import Stage, Unscripted
+from planloom.models.stage import Line, Stage, Unscripted
 from planloom.models.text import loads_object
 from planloom.models.wire import Api, ChatWriter, ResponsesWriter, read_asked, split
 
@@ -28,7 +30,8 @@ _EVENTS = {"content-type": "text/event-stream", "cache-control": "no-cache"}
 def rehearsal_app(script: Script) -> Starlette:
     """Return the server for a script.
 
-    `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/embeddings`, `GET /v1/models`; `GET /requests` returns
+    `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/embeddings`, `GET /v1/models`, and the batch API under
+    `/v1/files` and `/v1/batches`; `GET /requests` returns
     what was asked so far, the last 10,000, also as `app.state.requests`. Embeddings need no rule: they count letters. A
     rule for the role `embedding` can delay them or answer with an HTTP status.
     """
@@ -45,6 +48,9 @@ def rehearsal_app(script: Script) -> Starlette:
     async def embeddings(request: Request) -> Response:
         return await _embed(request, for_vectors, requests)
 
+    def play(body: JsonObject, headers: Mapping[str, str], api: Api) -> Played:
+        return _played(body, _noted(body, headers, requests, api), stage, api)
+
     async def models(request: Request) -> Response:
         listed: Json = [{"id": "rehearsal", "object": "model", "created": 0, "owned_by": "planloom"}]
         return JSONResponse({"object": "list", "data": listed})
@@ -58,6 +64,7 @@ def rehearsal_app(script: Script) -> Starlette:
         Route("/v1/embeddings", embeddings, methods=["POST"]),
         Route("/v1/models", models),
         Route("/requests", asked),
+        *RehearsedBatches(play).routes(),
     ]
     app = Starlette(routes=routes)
     app.state.requests = requests
@@ -79,7 +86,7 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
     body = loads_object((await request.body()).decode("utf-8", "replace"))
     if not body:
         return _error(400, "the request's body is not a JSON object", None)
-    asked = _noted(body, request, requests, api)
+    asked = _noted(body, request.headers, requests, api)
     try:
         line = stage.answer(asked).under(_cap(body))
     except Unscripted as exc:
@@ -89,7 +96,7 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
         await asyncio.sleep(arrived + rule.delay - asyncio.get_running_loop().time())
     if rule.status is not None:
         return _refusal(rule, rule.status)
-    writer = (ChatWriter if api == "chat" else ResponsesWriter)(line, f"rehearsal/{asked.model}")
+    writer = _writer(line, asked, api)
     if rule.hang:
         return _Pieces(200, _JSON, _forever())
     if body.get("stream"):
@@ -99,8 +106,25 @@ async def _answer(request: Request, stage: Stage, requests: deque[JsonObject], a
     return await _whole(writer, rule)
 
 
-def _noted(body: JsonObject, request: Request, requests: deque[JsonObject], api: Api) -> Asked:
-    asked = read_asked(body, request.headers, api)
+def _played(body: JsonObject, asked: Asked, stage: Stage, api: Api) -> Played:
+    """Answer a request of a batch."""
+    try:
+        line = stage.answer(asked).under(_cap(body))
+    except Unscripted as exc:
+        return Played(status=400, body=_error_body(str(exc), "unscripted"), takes_s=0.0)
+    rule = line.rule
+    takes_s = math.inf if rule.hang or rule.reset else (rule.delay or 0.0) + (rule.stream.over or 0.0)
+    if rule.status is not None or rule.broken:
+        return Played(status=rule.status or 500, body=_error_body(rule.error, rule.code), takes_s=takes_s)
+    return Played(status=200, body=_writer(line, asked, api).body(), takes_s=takes_s)
+
+
+def _writer(line: Line, asked: Asked, api: Api) -> ChatWriter | ResponsesWriter:
+    return (ChatWriter if api == "chat" else ResponsesWriter)(line, f"rehearsal/{asked.model}")
+
+
+def _noted(body: JsonObject, headers: Mapping[str, str], requests: deque[JsonObject], api: Api) -> Asked:
+    asked = read_asked(body, headers, api)
     who: JsonObject = {"role": asked.role, "node": asked.node, "attempt": asked.attempt, "model": asked.model}
     where: JsonObject = {"member": asked.member, "round": asked.round} if asked.round else {}
     requests.append({**who, **where, "body": body})
@@ -122,7 +146,9 @@ async def _embed(request: Request, stage: Stage, requests: deque[JsonObject]) ->
     texts = [str(text) for text in given] if isinstance(given, list) else [str(given or "")]
     if not texts or not all(texts):
         return _error(400, "`input` must be a text, or a list of texts, none of them empty", None)
-    asked = _noted(body, request, requests, "chat").model_copy(update={"role": "embedding", "texts": tuple(texts)})
+    asked = _noted(body, request.headers, requests, "chat").model_copy(
+        update={"role": "embedding", "texts": tuple(texts)}
+    )
     with suppress(Unscripted):
         rule = stage.answer(asked).rule
         await asyncio.sleep(rule.delay or 0)
@@ -137,8 +163,11 @@ def _cap(body: JsonObject) -> int | None:
 
 
 def _error(status: int, message: str, code: str | None, headers: dict[str, str] | None = None) -> Response:
-    error: JsonObject = {"message": message, "type": "rehearsal", "param": None, "code": code}
-    return JSONResponse({"error": error}, status, headers)
+    return JSONResponse(_error_body(message, code), status, headers)
+
+
+def _error_body(message: str, code: str | None) -> JsonObject:
+    return {"error": {"message": message, "type": "rehearsal", "param": None, "code": code}}
 
 
 async def _whole(writer: ChatWriter | ResponsesWriter, rule: Rule) -> Response:

@@ -124,6 +124,7 @@ class Rung:
         *,
         price: Price | None = None,
         rehearsal: bool = False,
+        batch: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -133,6 +134,8 @@ class Rung:
         """`None` when it is not known."""
         self.rehearsal = rehearsal
         """A script answers in place of the model."""
+        self.batch = batch
+        """Its calls wait in the provider's batches, for hours: they need a ticket."""
         self._terms = terms
         self._open_wire = open_wire
         self._wire: Wire | None = None

@@ -10,14 +10,17 @@ from planloom.configs.spec import WorkflowSpec
 from planloom.core import events as ev
 from planloom.core.plan import NodeId, Plan, RunId
 from planloom.core.view import RunView
-from planloom.graphs.context import Run, Slots
+from planloom.graphs.context import Run
+from planloom.graphs.desk import RunDesk
 from planloom.graphs.experience import Experience, experience_of
 from planloom.graphs.history import History
+from planloom.graphs.lanes import SideLane
 from planloom.graphs.listen import listen
 from planloom.graphs.planning import Planning
 from planloom.graphs.run import Walk
 from planloom.graphs.shell import Shell, walk_run
-from planloom.graphs.side_lanes import side_lanes
+from planloom.graphs.side_lanes import Chooser
+from planloom.graphs.slots import Slots
 from planloom.handle import RunHandle
 from planloom.models.gateway import Rung
 from planloom.parts import Parts, at_lines_of
@@ -89,16 +92,18 @@ async def _walk(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
     async with AsyncExitStack() as stack:
         with at_lines_of(workflow):
             toolbox = await stack.enter_async_context(parts.toolbox)
+        ledger, slots = Ledger(caps, parent=account), Slots(spec.max_parallel, shared.process)
         run = Run(
             workflow=workflow,
             inputs=log.view.inputs,
             log=log,
-            ledger=Ledger(caps, parent=account),
+            ledger=ledger,
             node_ledgers={},
             toolbox=toolbox,
             sandbox=shared.sandbox,
             rungs=parts.rungs,
-            slots=Slots(spec.max_parallel, shared.process),
+            slots=slots,
+            desk=RunDesk(log, slots, ledger),
             facts=parts.facts,
             load=lambda ref: load_function(ref, workflow.base_dir),
             policy=parts.policy,
@@ -120,7 +125,9 @@ def _memories(journal: Journal, spec: WorkflowSpec, tenant: str) -> Memories | N
     return None if spec.memory is None else Memories(journal, spec.memory.scope or spec.name, tenant)
 
 
-async def _lanes(journal: Journal, parts: Parts, view: RunView) -> Callable[[Plan], Mapping[NodeId, str]] | None:
+async def _lanes(
+    journal: Journal, parts: Parts, view: RunView
+) -> Callable[[Plan, float], Mapping[NodeId, SideLane]] | None:
     spec = parts.workflow.spec
     if not spec.route.lanes:
         return None
@@ -128,7 +135,7 @@ async def _lanes(journal: Journal, parts: Parts, view: RunView) -> Callable[[Pla
     views = [await journal.view(run_id) for run_id in past[:_RUNS_LEARNED_FROM] if run_id != view.run_id]
     history = History(other for other in views if other.tenant == view.tenant)
     prices = {name: rung.price for name, rung in parts.rungs.items()}
-    return lambda plan: side_lanes(plan, spec, history, prices)
+    return Chooser(spec=spec, history=history, prices=prices, started_at=view.started_at).choose
 
 
 async def _experience(

@@ -24,11 +24,13 @@ from planloom.core.outcome import Usage
 from planloom.core.plan import NodeId, RunId
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
-from planloom.graphs.context import Run, Slots, facts_of
+from planloom.graphs.context import Run, facts_of
+from planloom.graphs.desk import RunDesk
 from planloom.graphs.lint import dependencies
 from planloom.graphs.planning import Planning
 from planloom.graphs.reopen import reopening
 from planloom.graphs.run import Walk
+from planloom.graphs.slots import Slots
 from planloom.models.base import Reply, Request, Worst
 from planloom.state.ledger import Caps, Ledger
 from planloom.state.log import RunLog
@@ -94,6 +96,7 @@ class SimRung:
     """A model on the virtual clock: whether it is right depends on the node and the rung alone."""
 
     price = None
+    batch = False
     rehearsal = True
     retries = 0
 
@@ -248,6 +251,7 @@ class Process:
         async with write_tools() as toolbox:
             self.journal.on_row = self.check
             self.journal.on_attempt = Calls(self.disk, lambda: _edges(log.view)).began
+            slots = Slots(self.world.max_parallel, asyncio.Semaphore(100))
             run = Run(
                 workflow=self.workflow,
                 inputs={},
@@ -257,7 +261,8 @@ class Process:
                 toolbox=toolbox,
                 sandbox=sandbox,
                 rungs={name: SimRung(name, self.world) for name in RUNGS},  # type: ignore[misc]
-                slots=Slots(self.world.max_parallel, asyncio.Semaphore(100)),
+                slots=slots,
+                desk=RunDesk(log, slots, self.ledger),
                 facts=facts_of(self.workflow, toolbox, by_hand=True),
                 load=lambda ref: _nothing,
             )

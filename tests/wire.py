@@ -79,7 +79,8 @@ class Provider:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
-            body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))) or b"{}")
+            raw = await reader.readexactly(int(headers.get("content-length", "0")))
+            body = json.loads(raw or b"{}") if "multipart" not in headers.get("content-type", "") else {}
             self.hits.append(Hit(head[0].split()[1], headers, body, time.time()))
             self.open += 1
             self.most_open = max(self.open, self.most_open)

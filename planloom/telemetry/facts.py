@@ -235,6 +235,12 @@ def _(event: ev.ApprovalGiven) -> dict[str, Json]:
 
 
 @facts_of.register
+def _(event: ev.BatchAdvanced) -> dict[str, Json]:
+    facts: dict[str, Json] = {"batch": event.batch_id or event.batch, "rung": event.rung, "status": event.status}
+    return {**facts, "done": f"{event.done}/{event.total}", "calls": len(event.calls) or None}
+
+
+@facts_of.register
 def _(event: ev.BudgetReached) -> dict[str, Json]:
     return {"limit": event.limit, "cap": event.cap, "needed": event.needed}
 

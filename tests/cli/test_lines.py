@@ -126,6 +126,10 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
         "approval-given node=plan approved=false",
     ),
     (
+        ev.BatchAdvanced(at=1.0, batch="k", rung="slow", batch_id="b_1", status="in_progress", done=12, total=40),
+        "batch-advanced batch=b_1 rung=slow status=in_progress done=12/40",
+    ),
+    (
         ev.BudgetRaised(at=1.0, caps={"usd": 2.0, "calls": 20}, by="ann"),
         "budget-raised usd=2 calls=20 by=ann",
     ),

@@ -13,8 +13,10 @@ from planloom.core.decision import Ask, Promote, Replan, Retry, Stop, Vote
 from planloom.core.outcome import Failed, FailureKind, Usage
 from planloom.core.plan import Effect, Effort, Node, NodeId, RunId
 from planloom.engine import Engine
-from planloom.graphs.context import Run, Slots, facts_of
+from planloom.graphs.context import Run, facts_of
+from planloom.graphs.desk import RunDesk
 from planloom.graphs.progress import Progress, ladder_of, take_up
+from planloom.graphs.slots import Slots
 from planloom.models.base import Reply, Request
 from planloom.state.journal import Journal
 from planloom.state.ledger import Caps, Ledger
@@ -76,16 +78,18 @@ async def make_run(make_workflow: MakeWorkflow, tmp_path: Path) -> AsyncIterator
         def make(*past: ev.AnyEvent, policy: str = "route: {vote: {samples: 5, quorum: 3}}\n") -> Run:
             workflow = make_workflow(policy, models=MODELS)
             toolbox = Toolbox({}, base_dir=tmp_path, sandbox=sandbox)
+            log, slots, ledger = RunLog(journal, RunId("r"), list(past)), Slots(1, asyncio.Semaphore(1)), Ledger(Caps())
             return Run(
                 workflow=workflow,
                 inputs={},
-                log=RunLog(journal, RunId("r"), list(past)),
-                ledger=Ledger(Caps()),
+                log=log,
+                ledger=ledger,
                 node_ledgers={},
                 toolbox=toolbox,
                 sandbox=sandbox,
                 rungs={},
-                slots=Slots(1, asyncio.Semaphore(1)),
+                slots=slots,
+                desk=RunDesk(log, slots, ledger),
                 facts=facts_of(workflow, toolbox, by_hand=True),
                 load=lambda ref: len,
             )
