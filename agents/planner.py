@@ -15,7 +15,7 @@ from planloom.core.errors import PlanError
 from planloom.core.json import Json, JsonObject, clean, is_too_deep
 from planloom.core.outcome import Failed
 from planloom.core.plan import Finding, Node, NodeId, PlanPatch
-from planloom.models.base import Message, Reply, Request, StreamingModel
+from planloom.models.base import ChatModel, Message, Reply, Request, StreamingModel
 from planloom.models.text import extract_json
 
 _NODES = re.compile(r'(?<!\\)"nodes"\s*:\s*[\[{]')
@@ -52,6 +52,10 @@ class Assignment:
     """Whether nodes may be panels."""
     remembered: str = ""
     """What earlier runs remembered, as a section of the prompt."""
+    method: str = ""
+    """Another way to come to a plan, by name; empty for the planner's own."""
+    drafts: Sequence[JsonObject] = ()
+    """Plans of other planners for this very task, which are not the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +158,17 @@ async def make_plan(assignment: Assignment, model: StreamingModel) -> AsyncItera
         yield read_draft(reply)
 
 
+async def draft_plan(assignment: Assignment, model: ChatModel, *, attempt: int) -> Draft:
+    """Return a plan as a whole: nothing of it may start before it is compared with others.
+
+    Raises:
+        ModelError: As `make_plan`.
+        BudgetExceeded: As `make_plan`.
+    """
+    messages = (_system(), Message(role="user", text=_brief(assignment)))
+    return read_draft(await model(Request(messages=messages, role="planner", attempt=attempt)))
+
+
 async def repair_plan(
     assignment: Assignment, text: str, findings: Sequence[Finding], model: StreamingModel, *, attempt: int
 ) -> Draft:
@@ -239,11 +254,17 @@ def _brief(assignment: Assignment) -> str:
         + section("Plans of similar tasks", _offers(assignment))
         + section("Inputs of the task", block(inputs))
         + assignment.remembered
+        + section("Plans that differ", _drafts(assignment))
+        + section("How to go about it", prompt(f"plan_{assignment.method}") if assignment.method else "")
     ).strip()
 
 
 def _offers(assignment: Assignment) -> str:
     return f"{prompt('reuse')}\n\n{block([*assignment.offers])}" if assignment.offers else ""
+
+
+def _drafts(assignment: Assignment) -> str:
+    return f"{prompt('drafts')}\n\n{block([*assignment.drafts])}" if assignment.drafts else ""
 
 
 def _as_object(value: Json) -> JsonObject:

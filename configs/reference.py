@@ -7,14 +7,14 @@ from typing import get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from planloom.configs import memory, nodes, spec
+from planloom.configs import memory, nodes, planner, spec
 from planloom.configs.phrases import choices, expected, members, split, written
 from planloom.configs.units import Words
 
 _BLOCK = re.compile(r"(<!-- keys: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _HEAD = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
 _LISTS = (tuple, list)
-_ALL = {**vars(spec), **vars(nodes), **vars(memory)}
+_ALL = {**vars(spec), **vars(nodes), **vars(memory), **vars(planner)}
 
 
 def fill(page: str) -> str:

@@ -137,6 +137,10 @@ def _rung_names(workflow: JsonObject) -> Iterator[tuple[str, Json]]:
     for index, name in enumerate(ladder if isinstance(ladder, list) else []):
         yield child("ladder", index), name
     yield "planner.model", _mapping(workflow.get("planner")).get("model")
+    for _, path, voice in _entries(
+        _mapping(_mapping(workflow.get("planner")).get("agree")).get("vary"), "planner.agree.vary"
+    ):
+        yield child(path, "model"), voice.get("model")
     vote = _mapping(_mapping(workflow.get("route")).get("vote"))
     for _, path, voice in _entries(vote.get("vary"), "route.vote.vary"):
         yield child(path, "model"), voice.get("model")

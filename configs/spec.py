@@ -9,6 +9,7 @@ from planloom.configs.batch import BatchSpec
 from planloom.configs.lane import LaneSpec
 from planloom.configs.memory import MemorySpec
 from planloom.configs.nodes import ID_PATTERN, FunctionRef, NodeSpec
+from planloom.configs.planner import PlannerSpec
 from planloom.configs.promotion import PinSpec, PromotedSpec
 from planloom.configs.units import Count, PerMinute, Seconds, Words
 from planloom.core.fields import FIELD_PATTERN
@@ -227,27 +228,6 @@ class ToolSpec(Spec):
     """Calls under way at the same time."""
 
 
-class PlannerSpec(Spec):
-    """Who plans, and within which bounds."""
-
-    model: str | None = None
-    """Rung that plans; left out, the last of the ladder."""
-    max_nodes: int = Field(default=24, ge=1, le=10_000)
-    """Nodes of one plan at most."""
-    repairs: int = Field(default=2, ge=0, le=5)
-    """Rounds in which a rejected plan goes back to the planner with its findings."""
-    approve: Literal["never", "writes", "plan"] = "never"
-    """What a human must approve: nothing, each node with `effect: write`, or the whole plan as well."""
-    instructions: str = ""
-    """Added to the planner's prompt: house rules, domain knowledge."""
-    panels: bool = False
-    """Let it write nodes with a `panel`; those written by hand need no leave."""
-    reuse: str | None = None
-    """Folder of promoted workflows, relative to this file: plans of similar tasks are offered to the planner."""
-    reuse_exact: bool = False
-    """A run with the same inputs, but for those that a promoted plan reads, takes that plan and asks no planner."""
-
-
 class RouteSpec(Spec):
     """What follows a failed attempt, in this order: retry, vote, promote, replan, then."""
 
@@ -391,3 +371,11 @@ class WorkflowSpec(Spec):
     def planner_rung(self) -> str | None:
         """Rung that plans and replans; `None` when there is no model at all."""
         return self.planner.model or (self.rungs[-1] if self.rungs else None)
+
+    @property
+    def stronger_planners(self) -> tuple[str, ...]:
+        """Rungs above all that plan: asked one by one where several planners do not agree."""
+        agree = self.planner.agreement
+        asked = {self.planner_rung, *(voice.model for voice in (agree.vary if agree else ()))}
+        places = [self.rungs.index(rung) for rung in asked if rung in self.rungs]
+        return self.rungs[max(places) + 1 :] if places else ()

@@ -21,10 +21,13 @@ from planloom.core.panel_events import PanelStopped as PanelStopped
 from planloom.core.pins import PinnedServer
 from planloom.core.plan import NodeId, RunId
 from planloom.core.plan_events import NodePlanned as NodePlanned
+from planloom.core.plan_events import PlanChoice as PlanChoice
+from planloom.core.plan_events import PlanDrafted as PlanDrafted
 from planloom.core.plan_events import PlanPurpose as PlanPurpose
 from planloom.core.plan_events import PlanReady as PlanReady
 from planloom.core.plan_events import PlanRejected as PlanRejected
 from planloom.core.plan_events import PlanRequested as PlanRequested
+from planloom.core.plan_events import PlansCompared as PlansCompared
 from planloom.core.plan_events import ReplanFailed as ReplanFailed
 from planloom.core.vote_event import SampleDrawn as SampleDrawn
 
@@ -294,6 +297,8 @@ AnyEvent: TypeAlias = (
     | RunResumed
     | PlanRequested
     | NodePlanned
+    | PlanDrafted
+    | PlansCompared
     | PlanReady
     | PlanRejected
     | ReplanFailed

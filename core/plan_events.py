@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 from planloom.core.event import Event
 from planloom.core.plan import Finding, Node, NodeId, Plan
 
+PlanChoice: TypeAlias = Literal["agreed", "next rung", "lint"]
 PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit", "mend", "reuse"]
 
 
@@ -18,6 +19,8 @@ class PlanRequested(Event):
     failed: tuple[NodeId, ...] = ()
     offered: tuple[str, ...] = ()
     """Promoted workflows whose plans it was shown."""
+    asked: str = ""
+    """How it was asked for, where several plans are compared: `plain`, `backwards on other`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +53,34 @@ class ReplanFailed(Event):
 
     failed: tuple[NodeId, ...]
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDrafted(Event):
+    """One of the plans that are compared is there; a process that takes the run up does not ask for it again."""
+
+    sample: int
+    """Number of the plan, from 0."""
+    rung: str
+    asked: str
+    """How it was asked for: `plain`, `backwards on other`."""
+    plan: Plan | None = None
+    """The plan, which has passed the compiler."""
+    graph: str = ""
+    """What the plan does, so that equal plans are equal texts."""
+    error: str = ""
+    """Why there is no plan."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlansCompared(Event):
+    """The plans of several planners were compared, and one was taken."""
+
+    taken: int
+    """Number of the plan."""
+    because: PlanChoice
+    """Enough were the same; else a stronger rung wrote another, or the one with the fewest warnings was taken."""
+    found: str
+    """How many were the same."""
+    dissent: str = ""
+    """What an outvoted or rejected plan would do otherwise."""

@@ -43,6 +43,8 @@ class RunView:
         self.edited: Mapping[NodeId, Node] = {}
         """Nodes of the plan that a person put in place of the planner's."""
         self.warnings: tuple[Finding, ...] = ()
+        self.drafts: dict[int, ev.PlanDrafted] = {}
+        self.compared: ev.PlansCompared | None = None
         self.nodes: dict[NodeId, NodeView] = {}
         self.decisions: list[DecisionRecord] = []
         self.usage = Usage()
@@ -156,6 +158,7 @@ class RunView:
     def _(self, event: ev.RunResumed) -> None:
         if self.status in ("failed", "partial", "cancelled"):
             self.reopened_at = event.at
+            self.drafts = {}
             for view in self.nodes.values():
                 view.unmended = False
         self.status, self.ended_at, self.error = "running", None, ""
@@ -166,6 +169,14 @@ class RunView:
     def _(self, event: ev.NodePlanned) -> None:
         self.provisional[event.node.id] = event.node
         self.node(event.node.id).goal = event.node.goal
+
+    @_fold.register
+    def _(self, event: ev.PlanDrafted) -> None:
+        self.drafts[event.sample] = event
+
+    @_fold.register
+    def _(self, event: ev.PlansCompared) -> None:
+        self.compared = event
 
     @_fold.register
     def _(self, event: ev.ReplanFailed) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from planloom.configs.load import Workflow
 from planloom.configs.nodes import to_nodes
+from planloom.configs.spec import WorkflowSpec
 from planloom.core.errors import PlanError
 from planloom.core.plan import Finding, Node, NodeId, Plan
 from planloom.graphs.compile import compile_plan
@@ -42,6 +43,8 @@ class Checked:
     estimates: Mapping[NodeId, Estimate]
     tools: Mapping[str, tuple[Tool, ...]] = field(default_factory=dict[str, tuple[Tool, ...]])
     """Operations by every name that a grant may use."""
+    planner_calls: tuple[int, int] | None = None
+    """Fewest and most calls that writing the plan takes; `None` where it is written already."""
 
 
 def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) -> Checked:
@@ -56,7 +59,8 @@ def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) 
         if spec.planner_rung is None:
             message = "a planner needs a model; there is none under `models`"
             raise PlanError([Finding(code="unknown_model", field="models", message=message)])
-        return Checked(plan=None, findings=(), edges={}, estimates={}, tools=facts.tools)
+        calls = _planner_calls(spec)
+        return Checked(plan=None, findings=(), edges={}, estimates={}, tools=facts.tools, planner_calls=calls)
     prices = {name: rung.price for name, rung in rungs.items()}
     compiled = compile_plan(to_nodes(spec.nodes).values(), spec.output, facts)
     estimates = {node.id: estimate(node, spec.rungs, prices) for node in compiled.plan.nodes.values()}
@@ -71,6 +75,14 @@ def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) 
         estimates=estimates,
         tools=facts.tools,
     )
+
+
+def _planner_calls(spec: WorkflowSpec) -> tuple[int, int]:
+    """Return the fewest and the most calls that writing the plan takes: more drafts than one are compared."""
+    agree, each = spec.planner.agreement, 1 + spec.planner.repairs
+    if agree is None:
+        return 1, each
+    return agree.quorum, each * (agree.samples + len(spec.stronger_planners))
 
 
 def _check_prices(workflow: Workflow, rungs: Mapping[str, Rung]) -> None:

@@ -9,10 +9,11 @@ returns. Of literals, numbers and single words count by value, and so does all t
 Where it errs, it errs on the side of "different": that costs one more plan, the other error a wrong one.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
-from planloom.core.json import Json, JsonObject, canonical
+from planloom.core.json import Json, JsonObject, canonical, digest
 from planloom.core.plan import Node, NodeId, Plan
 from planloom.core.refs import Ref, Step, find_refs, pieces, whole_ref
 from planloom.graphs.compile import sinks
@@ -35,8 +36,21 @@ def plan_graph(plan: Plan, tools: Mapping[str, tuple[Tool, ...]]) -> Labelled:
     return _Reading(plan, tools).graph()
 
 
-def described(node: Node) -> str:
-    """Name what a node does in a few words: what a plan that lacks it lacks."""
+def differences(one: Plan, other: Plan, tools: Mapping[str, tuple[Tool, ...]]) -> str:
+    """Say what the second of two plans would do otherwise, by its nodes."""
+    mine, theirs = (Counter(_nodes(plan, tools)) for plan in (one, other))
+    parts = [("has", theirs - mine), ("lacks", mine - theirs)]
+    told = [f"{verb} {', '.join(sorted(what for what, _ in found.elements()))}" for verb, found in parts if found]
+    return " and ".join(told) or "has the same nodes, joined in another way"
+
+
+def _nodes(plan: Plan, tools: Mapping[str, tuple[Tool, ...]]) -> list[tuple[str, str]]:
+    """Return each node in words, with what it is."""
+    labels = plan_graph(plan, tools).labels
+    return [(_described(node), digest(labels[_vertex(node.id)])) for node in plan.nodes.values()]
+
+
+def _described(node: Node) -> str:
     tools = node.tool or ", ".join(sorted(grant.tool for grant in node.tools))
     return f"{node.kind} {tools}".strip() + (" per element" if node.map is not None else "")
 

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from planloom.agents.planner import Assignment, Draft, Trouble, make_plan, read_plan, repair_plan, replan
+from planloom.agents.planner import Assignment, Draft, Trouble, draft_plan, make_plan, read_plan, repair_plan, replan
 from planloom.configs.nodes import node_json, to_nodes
 from planloom.configs.shelf import Shelved, alike, read_shelf
 from planloom.core import events as ev
+from planloom.core.check import Voice
 from planloom.core.errors import BudgetExceeded, ModelError, PlanError
 from planloom.core.expr import ExprError
+from planloom.core.json import JsonObject
 from planloom.core.outcome import Failed, FailureKind
 from planloom.core.plan import Finding, Node, NodeId, Plan
 from planloom.core.refs import RefError
@@ -18,6 +20,7 @@ from planloom.graphs.context import Run
 from planloom.graphs.lint import dependencies, lint_node
 from planloom.graphs.meter import Meter
 from planloom.graphs.patch import Bounds, apply_patch, cone, guard, lint_patch
+from planloom.graphs.plan_vote import PlanVote
 from planloom.graphs.recall import recall_for_planner
 from planloom.graphs.schedule import Scheduler
 from planloom.graphs.taint import closed_failure, closed_value
@@ -95,21 +98,36 @@ class Planning:
 
     async def _write_plan(self) -> Compiled:
         self.remembered = await recall_for_planner(self.run)
+        if (agree := self.run.spec.planner.agreement) is not None:
+            return await PlanVote(self.run, agree, self._draft).hold()
         draft = await self._first_draft()
-        rounds = self.run.spec.planner.repairs
-        while draft is not None:
+        if draft is None:
+            raise PlanError([Finding(code="bad_json", message="the planner's reply held no plan")])
+        return await self._repaired(draft, self._assignment(self.offers), self._rung)
+
+    async def _draft(self, rung: str, voice: Voice, drafts: Sequence[JsonObject]) -> Compiled:
+        """Have one of several plans written, as a whole."""
+        offered = tuple(item.name for item in self.offers)
+        self.run.log.note(ev.PlanRequested(purpose="plan", rung=rung, offered=offered, asked=str(voice)))
+        assignment = replace(self._assignment(self.offers), method=voice.method or "", drafts=drafts)
+        draft = await draft_plan(assignment, self._model(rung), attempt=self.calls)
+        return await self._repaired(draft, assignment, rung)
+
+    async def _repaired(self, draft: Draft, assignment: Assignment, rung: str) -> Compiled:
+        """Compile a draft; one that is rejected goes back to who wrote it."""
+        for _ in range(self.run.spec.planner.repairs):
             try:
                 return self._compile(draft)
             except PlanError as exc:
                 self.run.log.note(ev.PlanRejected(purpose="plan", findings=exc.findings))
-                if rounds == 0:
-                    raise
-                rounds -= 1
-                self.run.log.note(ev.PlanRequested(purpose="repair", rung=self._rung))
-                draft = await repair_plan(
-                    self._assignment(self.offers), draft.text, exc.findings, self._model(), attempt=self.calls
-                )
-        raise PlanError([Finding(code="bad_json", message="the planner's reply held no plan")])
+                self.run.log.note(ev.PlanRequested(purpose="repair", rung=rung))
+                model = self._model(rung)
+                draft = await repair_plan(assignment, draft.text, exc.findings, model, attempt=self.calls)
+        try:
+            return self._compile(draft)
+        except PlanError as exc:
+            self.run.log.note(ev.PlanRejected(purpose="plan", findings=exc.findings))
+            raise
 
     async def _first_draft(self) -> Draft | None:
         """Have the plan streamed; one that breaks off on the way is asked for again, and what it started runs on.
@@ -250,9 +268,11 @@ class Planning:
     def _rung(self) -> str:
         return self.run.spec.planner_rung or ""
 
-    def _model(self) -> Meter:
+    def _model(self, rung: str = "") -> Meter:
         self.calls += 1
-        return Meter(self.run.rungs[self._rung], self.run.ledger, self.run.log, node_id=None, attempt=self.calls)
+        return Meter(
+            self.run.rungs[rung or self._rung], self.run.ledger, self.run.log, node_id=None, attempt=self.calls
+        )
 
     def _assignment(self, offers: Sequence[Shelved] = ()) -> Assignment:
         spec = self.run.spec

@@ -39,7 +39,7 @@ def explained(workflow: Workflow, checked: "Checked") -> RenderableType:
     if spec.description:
         parts.append(Text(one_line(spec.description, 1000), "bright_black"))
     if checked.plan is None:
-        parts.append(_planner(spec))
+        parts.append(_planner(spec, checked.planner_calls or (1, 1)))
     else:
         parts += [_nodes(checked.plan, checked), _sums(spec, checked.plan, checked)]
     parts += [Text(), _models(spec), *_tools(spec, checked)]
@@ -64,6 +64,7 @@ def explained_json(spec: WorkflowSpec, checked: "Checked") -> JsonObject:
     return {
         "name": spec.name,
         "planner": spec.planner_rung if checked.plan is None else None,
+        "planner_calls": [*checked.planner_calls] if checked.planner_calls else None,
         "nodes": nodes,
         "longest": [str(node_id) for node_id in shape.path],
         "parallelism": shape.parallelism,
@@ -165,15 +166,24 @@ def _beside(cap: object) -> str:
     return f" of {cap} allowed" if cap is not None else ""
 
 
-def _planner(spec: WorkflowSpec) -> RenderableType:
+def _planner(spec: WorkflowSpec, calls: tuple[int, int]) -> RenderableType:
     planner = spec.planner
     lines = [
         ("plan", f"written at run time by {spec.planner_rung or 'no model: none is configured'}"),
+        ("calls", f"{count_range(*calls)} for the plan{_agreed(spec)}"),
         ("nodes", f"at most {planner.max_nodes}, {planner.repairs} rounds to repair a rejected plan"),
         ("route", f"{_route(spec)}"),
         ("approve", {"never": "nothing", "writes": "nodes that write", "plan": "the plan"}[planner.approve]),
     ]
     return Group(*(Text.assemble((f"{name:<8}", "bold"), text) for name, text in lines))
+
+
+def _agreed(spec: WorkflowSpec) -> str:
+    agree = spec.planner.agreement
+    if agree is None:
+        return ""
+    voices = ", ".join(str(agree.voice(number)) for number in range(agree.samples))
+    return f": {agree.quorum} of at most {agree.samples} must be the same ({voices}); no node starts before"
 
 
 def _route(spec: WorkflowSpec) -> str:

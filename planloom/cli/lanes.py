@@ -168,7 +168,7 @@ class _Layout:
         begun: ev.PlanRequested | None = None
         for event in self.events:
             if isinstance(event, ev.PlanRequested):
-                begun = event
+                begun = begun if begun and event.asked else event
             elif begun and isinstance(event, ev.PlanReady | ev.PlanRejected | ev.ReplanFailed | ev.RunResumed):
                 spans.append(self._planned_span(begun, event))
                 begun = None

@@ -57,6 +57,8 @@ def heading(view: RunView) -> Text:
     """Name, run id, state, and the badge of a rehearsal."""
     line = Text.assemble((view.name or "run", "bold"), " ", (view.run_id, "bright_black"), " ")
     line.append(view.status, STATUS_COLOURS[view.status])
+    if view.plan is None and view.drafts:
+        line.append(f" {plural(len(view.drafts), 'plan')} written, to be compared", "bright_black")
     if view.plan and view.plan.version > 1:
         line.append(f" plan v{view.plan.version}", "magenta")
     if view.rehearsal:

@@ -13,7 +13,7 @@ from planloom.cli.panels import panels
 from planloom.cli.rows import base_of, table
 from planloom.cli.timeline import timeline
 from planloom.cli.words import STATUS_COLOURS, harmless, one_line, plural, pretty, seconds, tokens, usd
-from planloom.core.events import Status
+from planloom.core.events import PlansCompared, Status
 from planloom.core.outcome import Evidence
 from planloom.core.result import AttemptRecord, NodeRecord, RunResult
 from planloom.core.view import RunView
@@ -40,8 +40,21 @@ def summary(view: RunView, now: float) -> RenderableType:
     parts: list[RenderableType] = [heading(view), nodes_grid(drawn, max(3, len(drawn.rows)), now)]
     if view.decisions:
         parts.append(decisions(view.decisions, since=view.started_at))
+    if view.compared is not None:
+        parts.append(_compared(view.compared))
     parts.append(totals(view, now))
     return Group(*parts)
+
+
+def _compared(event: PlansCompared) -> Text:
+    """Say which of several plans was taken, why, and what the others would have done."""
+    reasons = {
+        "agreed": "enough of them are the same",
+        "next rung": "none agreed, and a stronger planner wrote it",
+        "lint": "none agreed, and it has the fewest warnings",
+    }
+    told = f"  plans compared: {one_line(event.found)}; plan {event.taken} taken, because {reasons[event.because]}"
+    return Text(told + (f"\n  dissent: {one_line(event.dissent, 600)}" if event.dissent else ""), "bright_black")
 
 
 def print_result(console: Console, view: RunView, journal: str | None = None) -> None:

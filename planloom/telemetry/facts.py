@@ -42,7 +42,8 @@ def _(event: ev.RunResumed) -> dict[str, Json]:
 @facts_of.register
 def _(event: ev.PlanRequested) -> dict[str, Json]:
     facts: dict[str, Json] = {"purpose": event.purpose, "rung": event.rung, "failed": ",".join(event.failed)}
-    return {**facts, "offered": ",".join(event.offered)} if event.offered else facts
+    more: dict[str, Json] = {"offered": ",".join(event.offered), "asked": event.asked}
+    return {**facts, **{key: value for key, value in more.items() if value}}
 
 
 @facts_of.register
@@ -59,6 +60,17 @@ def _(event: ev.PlanReady) -> dict[str, Json]:
         "nodes": len(event.plan.nodes),
         "warnings": warnings,
     }
+
+
+@facts_of.register
+def _(event: ev.PlanDrafted) -> dict[str, Json]:
+    facts: dict[str, Json] = {"sample": event.sample, "rung": event.rung, "asked": event.asked}
+    return {**facts, "graph": event.graph, "error": event.error}
+
+
+@facts_of.register
+def _(event: ev.PlansCompared) -> dict[str, Json]:
+    return {"taken": event.taken, "because": event.because, "found": event.found, "dissent": event.dissent}
 
 
 @facts_of.register

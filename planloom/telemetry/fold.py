@@ -140,6 +140,8 @@ class SpanFold:
 
     @_fold.register
     def _(self, event: ev.PlanRequested) -> None:
+        if event.asked and "plan" in self._open:
+            return  # asked beside another one
         self._end("plan", event.at)
         attributes: dict[str, Value] = {names.PURPOSE: event.purpose, names.RUNG: event.rung}
         self._begin("plan", event.purpose, event.at, self._inside(), attributes)

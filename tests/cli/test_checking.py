@@ -142,6 +142,14 @@ def test_code_without_a_goal_is_labelled_as_code(cli, tmp_path: Path) -> None:
     assert "Count" in out
 
 
+def test_explain_counts_the_calls_of_planners_that_are_compared(cli, good: str, tmp_path: Path) -> None:
+    text = AUTO.replace("planner: {", "planner: {agree: 2, repairs: 1, ")
+    (tmp_path / "two.yaml").write_text(text)
+    out = cli("explain", "two.yaml").out
+    assert "2 to 6 for the plan: 2 of at most 3 must be the same (plain, backwards, parts)" in " ".join(out.split())
+    assert json.loads(cli("explain", "two.yaml", "--json").out)["planner_calls"] == [2, 6]
+
+
 def test_explain_says_who_will_plan(cli, good: str) -> None:
     out = cli("explain", "auto.yaml").out
     for part in ("written at run time by big", "at most 7", "nodes that write", "db (sql, read)", "no caps"):

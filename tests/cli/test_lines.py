@@ -28,6 +28,14 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
     (ev.NodePlanned(at=1.0, node=PLAN.nodes[A]), 'node-planned node=a kind=worker goal="Do it"'),
     (ev.PlanReady(at=1.0, plan=PLAN, purpose="plan"), "plan-ready purpose=plan version=2 nodes=1"),
     (
+        ev.PlanDrafted(at=1.0, sample=1, rung="big", asked="backwards", plan=PLAN, graph="1 nodes ab"),
+        'plan-drafted sample=1 rung=big asked=backwards graph="1 nodes ab"',
+    ),
+    (
+        ev.PlansCompared(at=1.0, taken=1, because="lint", found="2 x a", dissent="plan 0: has worker"),
+        'plans-compared taken=1 because=lint found="2 x a" dissent="plan 0: has worker"',
+    ),
+    (
         ev.PlanRejected(at=1.0, purpose="plan", findings=(FINDING,)),
         'plan-rejected purpose=plan findings="cycle: a: a waits for a"',
     ),

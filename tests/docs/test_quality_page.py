@@ -24,12 +24,16 @@ def test_the_table_names_every_check_with_its_strength() -> None:
 
 
 def test_the_snippet_is_part_of_a_workflow() -> None:
-    checks, route, agree = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    checks, route, agree, planner = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     both = checks.replace("checks: [", "checks:\n  - ").replace("}, {", "}\n  - {").replace("}]", "}")
     node = "".join(f"    {line}\n" for line in (both + agree.removeprefix("checks:\n")).splitlines())
     model = 'models: {m: {model: "rehearsal:m"}, other: {model: "rehearsal:o"}}\nladder: [m]\n'
     workflow = Workflow.from_text(f"version: 1\nname: w\n{model}{route}nodes:\n  n:\n    goal: Add\n{node}output: x\n")
     assert workflow.spec.route.policy == "policy.yaml"
+    named = model.replace("{m:", "{mini:").replace("[m]", "[mini]")
+    planned = Workflow.from_text(f"version: 1\nname: w\n{named}{planner}").spec.planner.agreement
+    assert planned is not None
+    assert [str(planned.voice(number)) for number in range(planned.samples)] == ["plain", "on other", "backwards"]
     assert [check.text for check in workflow.spec.nodes["n"].checks] == ["final_answer", "arithmetic", None]
     drawn = workflow.spec.nodes["n"].to_node("n").agree
     assert drawn is not None

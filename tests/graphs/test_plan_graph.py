@@ -45,13 +45,19 @@ def same(one: JsonObject, other: JsonObject) -> bool:
     return plan_graph(plan_of(one), TOOLS).digest == plan_graph(plan_of(other), TOOLS).digest
 
 
+TEXT = '{"type": "object", "properties": {"t": {"type": "string"}}}'
 NUMBER = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
 PAIR: JsonObject = {"type": "object", "properties": {"shop": {"type": "string"}, "total": {"type": "number"}}}
 BASE = json.dumps(
     {
         "nodes": [
             {"id": "rows", "tool": "db.query", "with": {"sql": "SELECT * FROM basket"}},
-            {"id": "best", "goal": "Which shop is cheapest?", "with": {"rows": "${nodes.rows.output.rows}"}, "output": PAIR},
+            {
+                "id": "best",
+                "goal": "Which shop is cheapest?",
+                "with": {"rows": "${nodes.rows.output.rows}"},
+                "output": PAIR,
+            },
             {"id": "note", "goal": "Write a sentence.", "with": {"shop": "${nodes.best.output.shop}", "limit": 3}},
             {
                 "id": "each",
@@ -82,12 +88,12 @@ class Case:
 FREE = [
     Case("ids", '"rows"', '"basket"'),
     Case("wording of a goal", "Which shop is cheapest?", "Find the shop with the smallest total."),
-    Case("a reference in the goal in place of `with`", '"goal": "Write a sentence."', '"goal": "On ${nodes.best.output.shop}:"'),
+    Case("a reference in the goal too", "Write a sentence.", "On ${nodes.best.output.shop}:"),
     Case("names of properties", "shop", "store"),
     Case("names of properties, and of types", "total", "sum"),
     Case("wording of a query that reads", "SELECT * FROM basket", "select shop, price from basket"),
     Case("words around a text", "Found: ", "The answer is "),
-    Case("a text in an object of its own", '"limit": 3}}', '"limit": 3}, "output": {"type": "object", "properties": {"t": {"type": "string"}}}}'),
+    Case("a text in an object of its own", '"limit": 3}}', f'"limit": 3}}, "output": {TEXT}}}'),
     Case("whole numbers", '"number"', '"integer"'),
     Case("how it is run", '"goal": "Write', '"effort": "high", "timeout": 5, "model": "big", "goal": "Write'),
     Case("an order that follows already", '"needs": ["each"]', '"needs": ["each", "best", "rows", "note"]'),
@@ -109,7 +115,7 @@ TELLS = [
     Case("a kind of check", '"goal": "Write', '"checks": [{"regex": "."}], "goal": "Write'),
     Case("a grant", '"goal": "Write', '"tools": ["db.query"], "goal": "Write'),
     Case("an approval", '"goal": "Write', '"approve": true, "goal": "Write'),
-    Case("once in place of per element", '"map": "${nodes.rows.output.rows}"', '"with": {"m": "${nodes.rows.output.rows}"}'),
+    Case("once in place of per element", '"map": "${nodes.rows', '"remember": "${nodes.rows'),
 ]  # fmt: skip
 
 
@@ -136,9 +142,17 @@ def test_what_the_run_would_do_otherwise_makes_another_plan(case: Case) -> None:
 
 def test_a_property_read_twice_is_not_two_properties_read_once() -> None:
     two: JsonObject = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}}
-    nodes = '[{{"id": "s", "goal": "g", "output": {}}}, {{"id": "x", "goal": "g", "with": {{"v": "${{nodes.s.output.a}}"}}}}, {{"id": "y", "goal": "g", "with": {{"v": "${{nodes.s.output.{}}}"}}}}]'
-    once, twice = (json.loads(nodes.format(json.dumps(two), name)) for name in ("a", "b"))
-    assert not same({"nodes": once}, {"nodes": twice})
+
+    def read(first: str, second: str) -> JsonObject:
+        source: JsonObject = {"id": "s", "goal": "g", "output": two}
+        readers: list[Json] = [
+            {"id": f"r{index}", "goal": "g", "with": {"v": f"${{nodes.s.output.{name}}}"}}
+            for index, name in enumerate((first, second))
+        ]
+        return {"nodes": [source, *readers]}
+
+    assert same(read("a", "b"), read("b", "a"))
+    assert not same(read("a", "b"), read("a", "a"))
 
 
 def test_a_plan_without_a_template_returns_what_nobody_reads() -> None:

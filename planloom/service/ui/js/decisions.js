@@ -71,6 +71,10 @@ function planned(event) {
       return { at, who: "compiler", what: `plan version ${event.plan.version} in force`, why: `by ${event.purpose}` };
     case "PlanRejected":
       return { at, who: "compiler", what: "plan rejected", why: event.findings.map((/** @type {any} */ f) => f.message).join("; ") };
+    case "PlanDrafted":
+      return { at, who: `planner on ${event.rung}`, what: `plan ${event.sample}, ${event.asked}`, why: event.error || event.graph };
+    case "PlansCompared":
+      return { at, who: "planners", what: `plan ${event.taken} taken: ${event.because}`, why: [event.found, event.dissent].filter(Boolean).join("; ") };
     case "ReplanFailed":
       return { at, who: "planner", what: "replan failed", why: event.reason };
     case "RunResumed":

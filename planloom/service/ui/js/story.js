@@ -62,6 +62,8 @@ export class Story {
         this.approvals.push(event);
         break;
       case "PlanRequested":
+      case "PlanDrafted":
+      case "PlansCompared":
       case "PlanRejected":
       case "ReplanFailed":
       case "BudgetReached":

@@ -89,8 +89,8 @@ function planner(story, now) {
   /** @type {import("./shapes.js").RunEvent | null} */
   let asked = null;
   for (const event of story.planning) {
-    if (event.type === "PlanRequested") asked = event;
-    else if (asked && event.type !== "BudgetReached") {
+    if (event.type === "PlanRequested") asked = asked && event.asked ? asked : event;
+    else if (asked && !["BudgetReached", "PlanDrafted", "PlansCompared"].includes(event.type)) {
       const kind = event.type === "PlanReady" ? "done" : "failed";
       bars.push({ from: asked.at, to: event.at, kind, told: `planner, ${asked.purpose}, ${duration(event.at - asked.at)}` });
       asked = null;
