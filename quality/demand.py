@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 from planloom.quality.finding import Flaw
-from planloom.quality.number import same
+from planloom.quality.number import Quantity, same
 from planloom.quality.reading import Reading, forms
 
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
@@ -18,9 +18,14 @@ def numbers_used(reading: Reading) -> Flaw | None:
         if reading.computes_with(number):
             continue
         named = any(same(form, other.value) for form in forms(number) for other in reading.written)
-        severity += 0.25 if number.spelled and number.value in (2, 3) else 0.5 if named or number.spelled else 1.0
+        severity += 0.25 if _slight(number) else 0.5 if named or number.spelled else 1.0
         missing.append(reading.question[number.start : number.end].strip())
     return Flaw(min(severity, 2), "the question's numbers", f"not used: {', '.join(missing[:8])}") if missing else None
+
+
+def _slight(number: Quantity) -> bool:
+    """Tell whether a number is often only there to be read: `1 pound`, `the two sisters`."""
+    return number.value == 1 or (number.spelled and not number.ratio and number.value in (2, 3))
 
 
 def sentences_used(reading: Reading) -> Flaw | None:

@@ -13,15 +13,21 @@ _MAX_VALUE = 1e15
 
 _SIGNS = (
     ("\\times", "*"), ("\\cdot", "*"), ("\\div", "/"), ("\\$", "$"), ("\\*", "*"), ("\\%", "%"), ("**", "^"),
-    ("\\left", ""), ("\\right", ""), (" divided by ", "/"), (" multiplied by ", "*"), (" times ", "*"), (" plus ", "+"),
-    (" minus ", "-"), (" equals ", "="), (", which is ", "="), (" which is ", "="), (" is equal to ", "="),
-    ("≈", "="),
+    ("\\left", ""), ("\\right", ""), ("≈", "="),
 )  # fmt: skip
+_SPOKEN = re.compile(
+    r"(?P<sign> divided by | multiplied by | times | plus | minus | equals |,? which is | is equal to )"
+    r"(?=[-$€£(]*\.?\d)"
+)
+"""Words between numbers; `three times as many` is no product."""
+_SPOKEN_SIGNS = {"divided by": "/", "multiplied by": "*", "times": "*", "plus": "+", "minus": "-"}
+_HYPHEN = re.compile(r"(?<=[A-Za-z]{2})-(?=[A-Za-z])|(?<=[A-Za-z])-(?=[A-Za-z]{2})|(?<=\d)-(?=[A-Za-z]{2})")
+"""`half-gallon`, `a 30-minute show`: no subtraction."""
 _TOKEN = re.compile(
     rf"""(?P<fraction>(?<![\d/.)])\d+/\d+(?![\d/.A-Za-z]))
-    | (?P<number>(?:\$\s?)?(?:{NUMBER})(?P<percent>\s?%)?(?P<tail>[A-Za-z]+)?)
+    | (?P<number>(?:[$€£]\s?)?(?:{NUMBER})(?P<percent>\s?%)?(?P<tail>[A-Za-z]+)?)
     | (?P<by>[xX](?=\s*[-$(\d.])) | (?P<operator>[-+*/^()=×÷·–−])
-    | (?P<word>[A-Za-z_][\w'’]*) | (?P<gap>[ \t$\[\]{{}}]+) | (?P<stop>.|\n)""",
+    | (?P<word>[A-Za-z_][\w'’]*) | (?P<gap>[ \t$€£\[\]{{}}]+) | (?P<stop>.|\n)""",
     re.VERBOSE,
 )
 _AS_PYTHON = {"×": "*", "÷": "/", "·": "*", "^": "**", "–": "-", "−": "-"}
@@ -72,6 +78,7 @@ def find_equations(text: str) -> list[Equation]:
     for written, sign in _SIGNS:
         plain = plain.replace(written, sign.rjust(max(len(written) - 1, 1)).ljust(len(written)))
     plain = _TEX_FRACTION.sub(lambda part: f"({part[1]})/({part[2]})".ljust(len(part[0])), plain)
+    plain = _SPOKEN.sub(_as_sign, _HYPHEN.sub(" ", plain))
     plain = _ASIDE.sub(_without_words, plain)
     # A calculator's note `<<9*2=18>>` stands between an equation and its result.
     annotated = [_moved(each, note.start(1)) for note in _NOTE.finditer(plain) for each in _scan(note[1])]
@@ -79,11 +86,21 @@ def find_equations(text: str) -> list[Equation]:
     return sorted([*annotated, *_scan(plain)], key=lambda each: (each.end, each.start))
 
 
+def _as_sign(spoken: re.Match[str]) -> str:
+    return _SPOKEN_SIGNS.get(spoken["sign"].strip(" ,"), "=").center(len(spoken[0]))
+
+
 def _without_words(aside: re.Match[str]) -> str:
-    words = aside[0][0] != "(" or (re.search(r"[A-Za-z]{2}", aside[0]) and not re.search(r"[-+*/=×÷<>]", aside[0]))
-    return " " * len(aside[0]) if words else aside[0]
+    """Return an aside as blanks, unless it is an operand: `(16 ounces) / 4`, `5 * (2 pens + 3 pens)`."""
+    if aside[0][0] == "(" and (not _WORD.search(aside[0]) or _WORKED.search(aside[0])):
+        return aside[0]
+    operand = aside[0][0] == "(" and _AFTER_SIGN.search(aside.string[: aside.start()]) and re.search(r"\d", aside[0])
+    return aside[0] if operand else " " * len(aside[0])
 
 
+_WORD = re.compile(r"[A-Za-z]{2}")
+_WORKED = re.compile(r"[\s\d.)](?:[-+*/=×÷<>]|x\s)\s*[$€£(\d.]")
+_AFTER_SIGN = re.compile(r"[-+*/=×÷(]\s*$")
 _TEX_FRACTION = re.compile(r"\\d?frac\{([^{}]*)\}\{([^{}]*)\}")
 _ASIDE = re.compile(r"\([^()\n]*\)|(?<==)\s*(?:approximately|about|roughly)\b")
 """`(the tip)`, `= about`: words between a number and its operator."""
@@ -104,6 +121,8 @@ class _Run:
         self.unknown = [False]
         self.percent = [False]
         self.wants_operand = True
+        self.share = False
+        """The side is a share or a multiple of something in words, `1/4 of her pens = 3`: not to be worked out."""
 
     def add(self, term: str, end: int, *, operand: bool) -> None:
         self.sides[-1].append(term)
@@ -111,11 +130,20 @@ class _Run:
         self.end = end
 
     def equals(self, end: int) -> None:
+        if self.nested and self.sides[-1][0] == "(":
+            del self.sides[-1][0]  # `(60 / 15 = 4 boxes)`: the whole equation is in brackets
+        self.unknown[-1] |= self.share
+        self.share = False
         self.sides.append([])
         self.unknown.append(False)
         self.percent.append(False)
         self.wants_operand = True
         self.end = end
+
+    @property
+    def nested(self) -> bool:
+        """Whether a bracket of the side is open."""
+        return self.sides[-1].count("(") > self.sides[-1].count(")")
 
     def equation(self) -> Equation | None:
         if len(self.sides) < 2:
@@ -187,11 +215,21 @@ def _word(run: _Run | None, token: re.Match[str]) -> _Run | None:
             run.sides[-1].pop()
         run.wants_operand = False
         return run
-    if token["word"].lower() == "of" and "/" in "".join(run.sides[-1][-1:]):
-        run.add("*", token.end(), operand=False)
+    if "/" in "".join(run.sides[-1][-1:]):
+        if token["word"].lower() == "of" and _OPERAND.match(token.string, token.end()):
+            run.add("*", token.end(), operand=False)
+        else:
+            run.share = run.share or len(run.sides[-1]) == 1
+    elif token["word"].lower() in _SCALED:
+        run.share = True
     elif len(token["word"]) == 1 and token["word"] not in "aI":
         run.unknown[-1] = True  # `(1/15) x`: a variable
     return run
+
+
+_SCALED = ("dozen", "dozens")
+"""`10 dozen * 12`, `10 dozen + 2`: only the writer knows whether it is multiplied already."""
+_OPERAND = re.compile(r"\s*(?:the\s+)?[$€£(]*\.?\d")
 
 
 def _only_unit(run: _Run) -> bool:
@@ -201,18 +239,28 @@ def _only_unit(run: _Run) -> bool:
 
 def _sign(run: _Run | None, sign: str, token: re.Match[str]) -> _Run | None:
     sign = _AS_PYTHON.get(sign, sign)
+    if sign == "(" and run is not None and not run.wants_operand:
+        if run.end != token.start():
+            return _opened("(", token)
+        run.add("*", token.start(), operand=False)  # `2(9 + 40)`
     if sign == "=":
         run = run or _Run(token.start())
         run.equals(token.end())
     elif run is None:
-        if sign not in "(-":
-            return None
-        run = _Run(token.start())
-        run.add(sign, token.end(), operand=False)
-    elif sign == "(" and not run.wants_operand:
+        return _opened(sign, token)
+    elif sign == ")" and not run.nested:
         return None
     else:
         run.add(sign, token.end(), operand=sign == ")")
+    return run
+
+
+def _opened(sign: str, token: re.Match[str]) -> _Run | None:
+    """Return the run that a sign begins; the dash of a list begins none."""
+    if sign not in "(-" or (sign == "-" and token.string[token.end() : token.end() + 1].isspace()):
+        return None
+    run = _Run(token.start())
+    run.add(sign, token.end(), operand=False)
     return run
 
 

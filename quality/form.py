@@ -13,6 +13,7 @@ _DOUBT = re.compile(
     r"|not (?:enough|possible|specified|given|clear)|unclear|sorry|wait|unknown|approximately|round(?:ed|ing))\b",
     re.IGNORECASE,
 )
+_ROUNDS = re.compile(r"round|nearest|approximate|estimate")
 _BELOW_ZERO = re.compile(r"temperature|degree|below|negative|debt|\bow(?:e|es|ed)\b|\bloss\b|-\d", re.IGNORECASE)
 _COUNT = re.compile(r"\bhow many (?:more |total |fewer |other |different |of (?:the|these|those|his|her|their) )*(\w+)")
 _MEASURED = frozenset(
@@ -42,14 +43,16 @@ def complete(reading: Reading) -> Flaw | None:
     if not end:
         return Flaw(2, "text", "none")
     cut = end.count("<<") > end.count(">>") or _DANGLING.search(end) or not _FORMAL_END.search(end)
-    unclosed = end.count("{") > end.count("}") or end.count("```") % 2
+    unclosed = end.count("{") > end.count("}") or (end.count("```") % 2 and end[-1] not in "}]")
     return Flaw(1, "a text that ends", f"...{end[-40:]}") if cut or unclosed else None
 
 
 def settled(reading: Reading) -> Flaw | None:
     """Require an answer without doubt: no "however", "assuming", "impossible", "approximately"."""
     asked = reading.question.lower()
-    doubts = [match[0].lower() for match in _DOUBT.finditer(reading.body) if match[0].lower() not in asked]
+    found = [match[0].lower() for match in _DOUBT.finditer(reading.body)]
+    rounds = _ROUNDS.search(asked)
+    doubts = [word for word in found if word not in asked and not (rounds and _ROUNDS.search(word))]
     return Flaw(1, "no doubt in the text", ", ".join(dict.fromkeys(doubts[:5]))) if doubts else None
 
 

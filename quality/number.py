@@ -8,11 +8,11 @@ NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 """A number without sign or currency, in digits."""
 
 _DIGITS = re.compile(
-    rf"""(?<![\w.])(?P<money>\$\s?)?(?P<number>{NUMBER})
-    (?:(?P<percent>\s?%|\s+percent\b)|(?P<cents>\s?¢|\s+cents?\b)|(?P<clock>:\d\d|\s?[ap]\.?m\b|\s+o['’]clock))?""",
+    rf"""(?<![\w.\#])(?P<money>\$\s?)?(?P<number>{NUMBER})
+    (?:(?P<percent>\s?%|\s+percent\b)|(?P<cents>\s?¢|\s+cents?\b)|(?P<clock>:\d\d|\s?[ap]\.?m\b|\s+o['’]clock|(?:st|[nr]d|th)\b))?""",
     re.VERBOSE | re.IGNORECASE,
 )
-_FRACTION = re.compile(r"(?<![\d./])(\d{1,3})/(\d{1,3})(?![\d/])")
+_FRACTION = re.compile(r"(?<![\d./])(?:(\d{1,3})\s)?(\d{1,3})/(\d{1,3})(?![\d/])")
 
 _UNITS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
@@ -53,6 +53,8 @@ class Quantity:
     cents: bool = False
     spelled: bool = False
     """Written as a word."""
+    ratio: bool = False
+    """A fraction, such as `3/4` or `two thirds`, or a multiple: `twice`, `half`."""
 
 
 def read_number(text: str) -> float:
@@ -61,7 +63,10 @@ def read_number(text: str) -> float:
 
 
 def quantities(text: str) -> list[Quantity]:
-    """Return the numbers of a text in their order; a fraction counts as one, times of day and a bare `one` as none."""
+    """Return the numbers of a text in their order; a fraction is one number.
+
+    A bare `one`, times of day, `2nd` and `#7` are none.
+    """
     found: dict[int, Quantity] = {}
     taken: set[int] = set()
     for reader in (_fractions, _in_digits, _parts, _in_words, _multiples):
@@ -73,8 +78,9 @@ def quantities(text: str) -> list[Quantity]:
 
 def _fractions(text: str) -> Iterator[Quantity]:
     for match in _FRACTION.finditer(text):
-        if int(match[2]):
-            yield Quantity(value=int(match[1]) / int(match[2]), start=match.start(), end=match.end())
+        if int(match[3]):
+            value = int(match[1] or 0) + int(match[2]) / int(match[3])
+            yield Quantity(value=value, start=match.start(), end=match.end(), ratio=True)
 
 
 def _in_digits(text: str) -> Iterator[Quantity]:
@@ -92,7 +98,8 @@ def _in_digits(text: str) -> Iterator[Quantity]:
 def _parts(text: str) -> Iterator[Quantity]:
     for match in _PART.finditer(text):
         count = _UNITS.get(match[1].lower(), 1)
-        yield Quantity(value=count / _PARTS[match[2].lower()], start=match.start(), end=match.end(), spelled=True)
+        value = count / _PARTS[match[2].lower()]
+        yield Quantity(value=value, start=match.start(), end=match.end(), spelled=True, ratio=True)
 
 
 def _in_words(text: str) -> Iterator[Quantity]:
@@ -106,8 +113,9 @@ def _in_words(text: str) -> Iterator[Quantity]:
 
 def _multiples(text: str) -> Iterator[Quantity]:
     for match in _TIMES_WORD.finditer(text):
-        value = _TIMES.get(match[0].lower(), 12)
-        yield Quantity(value=value, start=match.start(), end=match.end(), spelled=True)
+        word = match[0].lower()
+        value = _TIMES.get(word, 12)
+        yield Quantity(value=value, start=match.start(), end=match.end(), spelled=True, ratio=word in _TIMES)
 
 
 def same(one: float, other: float) -> bool:

@@ -110,8 +110,8 @@ def forms(number: Quantity) -> list[float]:
         return [value, value / 100]
     if number.percent:
         return [value, value / 100, 1 - value / 100, 1 + value / 100, 100 - value, 100 + value]
-    if 0 < value < 1:
-        return [value, 1 / value, 1 - value, *_ratio(value)]
+    if 0 < value < 1 or (number.ratio and not same(value, round(value))):
+        return [value, 1 / value, abs(1 - value), *_ratio(value)]
     return [value]
 
 

@@ -8,7 +8,7 @@ from planloom.quality.reading import Reading
 from planloom.quality.traits import TRAITS
 
 COLUMNS: tuple[str, ...] = ("score", *CHECKS, *TRAITS)
-"""What a calibration weighs: the untrained score, each check (1 when it failed), each trait of the question."""
+"""What a calibration weighs: the untrained score, the severity of each check, each trait of the question."""
 
 
 def untrained(findings: Iterable[Finding]) -> float:
@@ -19,5 +19,5 @@ def untrained(findings: Iterable[Finding]) -> float:
 def features(reading: Reading) -> list[float]:
     """Return one number per column."""
     findings = check_texts(reading)
-    failed = [float(not finding.evidence.passed) for finding in findings.values()]
-    return [untrained(findings.values()), *failed, *(trait(reading) for trait in TRAITS.values())]
+    severities = [finding.severity for finding in findings.values()]
+    return [untrained(findings.values()), *severities, *(trait(reading) for trait in TRAITS.values())]

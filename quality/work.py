@@ -15,10 +15,20 @@ _COMMON = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 7.0, 10.0, 12.0, 16.0, 24.0, 30.0
 
 
 def arithmetic(reading: Reading) -> Flaw | None:
-    """Recompute every equation, `a op b = c`; a result may be rounded to the decimals it is written with."""
-    broken = [text for equation in reading.equations for text in _broken(equation)]
-    distinct = list(dict.fromkeys(broken))
-    return Flaw(min(len(distinct), 2), "equations that hold", "; ".join(distinct[:3])) if distinct else None
+    """Recompute every equation, `a op b = c`; one that does not hold and ends in the answer is twice the flaw.
+
+    A result may be rounded to the decimals it is written with.
+    """
+    broken = [(text, equation) for equation in reading.equations for text in _broken(equation)]
+    distinct = list(dict.fromkeys(text for text, _ in broken))
+    final = reading.final.value if reading.final else None
+    answers = final is not None and any(_same_known(equation.result, final) for _, equation in broken)
+    severity = 2 if answers else min(len(distinct), 2)
+    return Flaw(severity, "equations that hold", "; ".join(distinct[:3])) if distinct else None
+
+
+def _same_known(value: float | None, other: float) -> bool:
+    return value is not None and same(value, other)
 
 
 def _broken(equation: Equation) -> list[str]:

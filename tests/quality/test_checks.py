@@ -92,6 +92,19 @@ def test_each_check_says_what_is_wrong_and_how_strongly(case: Case) -> None:
     assert fine.weight == 0
 
 
+def test_a_broken_equation_that_gives_the_answer_is_twice_the_flaw_of_another() -> None:
+    last = check_text("arithmetic", Reading(text="4 * 12 + 5 = 49\n#### 49"))
+    aside = check_text("arithmetic", Reading(text="4 * 12 = 49. 50 + 3 = 53\n#### 53"))
+    assert (last.severity, aside.severity) == (2, 1)
+
+
+def test_rounding_is_no_doubt_where_it_was_asked_for_and_an_open_fence_no_cut_after_whole_json() -> None:
+    text = 'It is approximately 33, however it may vary.\n```json\n{"answer": 33}'
+    reading = Reading(text=text, question="What is the chance, rounded to the nearest integer?")
+    assert check_text("settled", reading).evidence.found == "however"
+    assert check_text("complete", reading).evidence.passed
+
+
 def test_every_check_has_a_case_and_a_name_for_workflows() -> None:
     assert [case.name for case in CASES] == list(CHECKS) == list(TextName.__args__)
 

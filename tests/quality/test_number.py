@@ -13,6 +13,8 @@ from planloom.quality.number import quantities
         ("two thirds of them, half as many, twice the price", [2 / 3, 0.5, 2]),
         ("1/4 of a dozen", [0.25, 12]),
         ("the third player left at 5 PM, one by one", []),
+        ("1 1/2 pies and 11/8 of the price", [1.5, 1.375]),
+        ("the 2nd of them is horse #7, her 30th", []),
         ("A5 paper, version 2.5.1", [2.5]),
     ],
 )
