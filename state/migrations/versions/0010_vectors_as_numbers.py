@@ -8,9 +8,8 @@ from alembic import op
 revision = "0010"
 down_revision = "0009"
 
-_NUMBER = sa.column("number", sa.Integer)
-_FLOATS = sa.table("memories", _NUMBER, sa.column("vector", sa.ARRAY(sa.REAL)))
-_BYTES = sa.table("memories", _NUMBER, sa.column("vector", sa.LargeBinary))
+_FLOATS = sa.table("memories", sa.column("number", sa.Integer), sa.column("vector", sa.ARRAY(sa.REAL)))
+_BYTES = sa.table("memories", sa.column("number", sa.Integer), sa.column("vector", sa.LargeBinary))
 
 
 def upgrade() -> None:
