@@ -54,6 +54,8 @@ class RunStarted(Event):
     """Server that was named for all models, for a resume."""
     pins: Mapping[str, PinnedServer] = field(default_factory=dict[str, PinnedServer])
     """What its MCP servers offered, by tool source: what changes later is refused."""
+    created_at: float = 0.0
+    """When it was asked for, in seconds since the epoch; 0 in runs of older versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class AttemptStarted(Event):
     plan_version: int
     input_digest: str
     samples: int = 1
+    waited_s: float = 0.0
+    """Time that it was ready and waited for a place, in the run or in the process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

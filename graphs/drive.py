@@ -248,8 +248,11 @@ class Driver:
 
     async def _attempt(self, job: Job, progress: Progress) -> Done | Failed:
         progress.attempt += 1
+        clock = asyncio.get_running_loop().time
+        ready_at = clock()
         async with self._run.place_for(progress.rung_name):
             started = ev.AttemptStarted(
+                waited_s=clock() - ready_at,
                 node_id=job.node.id,
                 attempt=progress.attempt,
                 rung=progress.rung_name,

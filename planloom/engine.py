@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -195,6 +196,7 @@ class Engine:
             ConfigError: As `run`.
             RunError: The id is in use.
         """
+        created_at = time.time()
         if not isinstance(workflow, Workflow):
             workflow = await asyncio.to_thread(Workflow.from_yaml, workflow)
         values = workflow.check_inputs(inputs or {})
@@ -214,6 +216,7 @@ class Engine:
             script=wire.script or "",
             base_url=wire.base_url or "",
             pins=parts.pins.servers,
+            created_at=created_at,
         )
         await log.commit(started)
         return await self._start(log, parts, account)

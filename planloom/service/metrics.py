@@ -29,20 +29,39 @@ class Metrics:
         self._calls = Histogram(
             "planloom_call_seconds", "Time of model calls.", ["rung"], buckets=_SECONDS, registry=registry
         )
-        self._attempt_seconds = Histogram(
-            "planloom_attempt_seconds", "Time of attempts.", buckets=_SECONDS, registry=registry
+        self._run_queue, self._node_queue, self._run_seconds, self._attempt_seconds, self._tools = (
+            Histogram(f"planloom_{name}_seconds", about, buckets=_SECONDS, registry=registry)
+            for name, about in (
+                ("run_queue", "Time from when a run is asked for until its work begins."),
+                ("node_queue", "Time that attempts are ready and wait for a place."),
+                ("run", "Time of stretches of work on runs, until they end or wait."),
+                ("attempt", "Time of attempts."),
+                ("tool", "Time of calls of tools."),
+            )
         )
 
     def watch(self, run_id: RunId, past: int) -> Callable[[ev.AnyEvent], None]:
         """Return what counts a run's events behind the first `past` ones."""
-        left = past
+        left, asked_at, began_at = past, 0.0, 0.0
 
         def take(event: ev.AnyEvent) -> None:
-            nonlocal left
+            nonlocal left, asked_at, began_at
             if left > 0:
                 left -= 1
-            else:
-                self._count(event)
+                return
+            self._count(event)
+            match event:
+                case ev.RunStarted():
+                    asked_at, began_at = event.created_at, event.at
+                case ev.RunResumed():
+                    began_at = event.at
+                case ev.PlanRequested() | ev.AttemptStarted() | ev.NodeHeld() | ev.PlanHeld() if asked_at:
+                    self._run_queue.observe(max(0.0, event.at - asked_at))
+                    asked_at = 0.0
+                case ev.RunEnded() if began_at:
+                    self._run_seconds.observe(max(0.0, event.at - began_at))
+                case _:
+                    pass
 
         return take
 
@@ -72,6 +91,14 @@ class Metrics:
     @_count.register
     def _(self, event: ev.NodeSkipped) -> None:
         self._nodes.labels("skipped").inc()
+
+    @_count.register
+    def _(self, event: ev.AttemptStarted) -> None:
+        self._node_queue.observe(event.waited_s)
+
+    @_count.register
+    def _(self, event: ev.ToolCalled) -> None:
+        self._tools.observe(event.seconds)
 
     @_count.register
     def _(self, event: ev.AttemptEnded) -> None:

@@ -1,5 +1,6 @@
 """The numbers of a server, read over HTTP as Prometheus reads them."""
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -38,5 +39,31 @@ async def test_the_operator_reads_the_numbers_and_a_tenants_admin_does_not(tmp_p
     assert found["planloom_runs_total", "done"] == 1
     assert found["planloom_nodes_total", "done"] == 1
     assert found["planloom_attempts_total", ""] == 1
-    assert found["planloom_attempt_seconds_count",] == 1
+    for name in ("run", "run_queue", "node_queue", "attempt"):
+        assert found[f"planloom_{name}_seconds_count",] == 1
+    assert found["planloom_run_queue_seconds_sum",] > 0
     assert [word for word in ("acme", run_id, 'total"') if word in told.replace("_total", "")] == []
+
+
+async def test_an_attempt_that_waits_for_a_place_is_told_as_queue_time() -> None:
+    inside, opened = asyncio.Event(), asyncio.Event()
+
+    async def gate() -> int:
+        inside.set()
+        await opened.wait()
+        return 1
+
+    flow = "version: 1\nname: two\nmax_parallel: 1\nnodes: {a: {tool: gate}, b: {tool: gate}}"
+    metrics = Metrics()
+    async with Engine(journal=":memory:", tools={"gate": gate}, observers=[metrics]) as engine:
+        handle = await engine.submit(Workflow.from_text(flow))
+        await inside.wait()
+        until = asyncio.get_running_loop().time() + 0.15
+        while asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.01)
+        opened.set()
+        await handle.result()
+    told = metrics.text().decode()
+    assert 'planloom_node_queue_seconds_bucket{le="0.1"} 1.0' in told
+    assert "planloom_node_queue_seconds_count 2.0" in told
+    assert "planloom_tool_seconds_count 2.0" in told
