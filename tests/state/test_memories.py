@@ -43,7 +43,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "j.db")
     server: Postgres = request.getfixturevalue("postgres")
-    return server.fresh(abs(hash(request.node.nodeid)))
+    return server.fresh()
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ async def test_an_empty_file_becomes_a_journal_only_when_it_may(tmp_path: Path) 
 async def test_in_a_shared_database_a_journal_stands_beside_the_tables_of_others(postgres: Postgres) -> None:
     import psycopg
 
-    url = postgres.fresh(8801)
+    url = postgres.fresh()
     with psycopg.connect(url, autocommit=True) as shop:
         shop.execute("CREATE TABLE customers (name text)")
     assert "there is no journal in it yet" in await refusal(url, "current")
@@ -81,7 +81,7 @@ async def test_in_a_shared_database_a_journal_stands_beside_the_tables_of_others
 async def test_migrations_of_another_program_are_left_alone(postgres: Postgres) -> None:
     import psycopg
 
-    url = postgres.fresh(8802)
+    url = postgres.fresh()
     with psycopg.connect(url, autocommit=True) as shop:
         shop.execute("CREATE TABLE alembic_version (version_num varchar(32))")
         shop.execute("INSERT INTO alembic_version VALUES ('a1b2')")

@@ -45,7 +45,7 @@ async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 def fresh(request: pytest.FixtureRequest, name: str) -> str:
     server: Postgres = request.getfixturevalue(name)
-    return server.fresh(abs(hash(request.node.nodeid)))
+    return server.fresh()
 
 
 def extend(place: str, statement: str) -> None:

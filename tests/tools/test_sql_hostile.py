@@ -1,7 +1,7 @@
 """What an obedient worker may be told to run: nothing of it succeeds, and the database lives on."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import duckdb
 import psycopg
 import pytest
 from hostile_sql import COMMON, DUCKDB, POSTGRES, SQLITE
-from postgres import Postgres, served
+from postgres import Postgres
 from sqlalchemy import make_url
 
 from planloom.configs.spec import SqlSpec, ToolSpec
@@ -44,11 +44,11 @@ def secret(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with served() as server:
-        with psycopg.connect(server.url) as connection:
-            connection.execute(ROWS.encode())
-        yield server
+def postgres(postgres: Postgres) -> Postgres:
+    """A database with rows to read and to spoil."""
+    with psycopg.connect(postgres.url) as connection:
+        connection.execute(ROWS.encode())
+    return postgres
 
 
 def sqlite_file(folder: Path) -> Path:

@@ -2,14 +2,13 @@
 
 import asyncio
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 from kills.child import PRELOAD
 from kills.contest import contend, send
-from postgres import served
 from support import MakeWorkflow
 
 from planloom.core.events import ApprovalGiven, NodeCommitted, RunResumed
@@ -21,13 +20,11 @@ NODES = "nodes: {gate: {code: '1', approve: true}, sent: {tool: send, with: {n: 
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A journal of each kind."""
     if request.param == "sqlite":
-        yield str(tmp_path / "j.db")
-        return
-    with served() as server:
-        yield server.url
+        return str(tmp_path / "j.db")
+    return request.getfixturevalue("postgres").url
 
 
 async def test_of_two_processes_that_resume_a_run_at_once_one_does_it_all(

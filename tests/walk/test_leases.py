@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import Between, Postgres
+from postgres import Between, Postgres, served
 from support import MakeWorkflow, ServeModel
 
 from planloom.configs.load import Workflow
@@ -43,6 +44,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "j.db")
     return request.getfixturevalue("postgres").url
+
+
+@pytest.fixture
+def stopping() -> Iterator[Postgres]:
+    """A server of the test's own, which it may stop."""
+    with served() as server:
+        yield server
 
 
 async def test_of_two_engines_that_resume_one_run_at_once_one_wins(make_workflow: MakeWorkflow, place: str) -> None:
@@ -117,16 +125,16 @@ async def test_a_process_that_lost_its_lease_can_commit_nothing_more(tmp_path: P
 
 
 async def test_a_database_that_goes_away_for_a_while_loses_nothing(
-    serve_model: ServeModel, postgres: Postgres, tmp_path: Path
+    serve_model: ServeModel, stopping: Postgres, tmp_path: Path
 ) -> None:
     server = await serve_model("rehearsal: 1\nrules: [{text: ok, delay: 100ms}]\n")
-    async with Engine(journal=postgres.url, base_url=server.base_url) as engine:
+    async with Engine(journal=stopping.url, base_url=server.base_url) as engine:
         handle = await engine.submit(Workflow.from_text(WORKFLOW))
         while len(server.requests) < 3:
             await asyncio.sleep(0.01)
-        await asyncio.to_thread(postgres.stop)
+        await asyncio.to_thread(stopping.stop)
         await asyncio.sleep(0.3)
-        await asyncio.to_thread(postgres.start)
+        await asyncio.to_thread(stopping.start)
         result = await handle.result()
         assert result.status == "done", result.error
         assert json.dumps(result.as_json()) == json.dumps((await engine.view(handle.run_id)).result().as_json())
@@ -149,17 +157,17 @@ async def test_a_lease_and_rows_whose_commit_was_never_answered_are_still_ours(p
 
 @pytest.mark.timeout(180)
 async def test_a_run_is_taken_up_by_the_same_engine_after_an_outage_that_was_too_long(
-    serve_model: ServeModel, postgres: Postgres
+    serve_model: ServeModel, stopping: Postgres
 ) -> None:
     server = await serve_model("rehearsal: 1\nrules: [{text: ok, delay: 50ms}]\n")
-    async with Engine(journal=Journal(postgres.url, outage_s=0.3), base_url=server.base_url) as engine:
+    async with Engine(journal=Journal(stopping.url, outage_s=0.3), base_url=server.base_url) as engine:
         handle = await engine.submit(Workflow.from_text(WORKFLOW))
         while len(server.requests) < 3:
             await asyncio.sleep(0.01)
-        await asyncio.to_thread(postgres.stop)
+        await asyncio.to_thread(stopping.stop)
         with pytest.raises(JournalError, match="cannot write"):
             await handle.result()
-        await asyncio.to_thread(postgres.start)
+        await asyncio.to_thread(stopping.start)
         before = {e.node_id for e in await engine.history(handle.run_id) if isinstance(e, NodeCommitted)}
         asked = len(server.requests)
         result = await engine.resume(handle.run_id)

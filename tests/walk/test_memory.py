@@ -49,7 +49,7 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "j.db")
     server: Postgres = request.getfixturevalue("postgres")
-    return server.fresh(abs(hash(request.node.name)))
+    return server.fresh()
 
 
 FIND = """

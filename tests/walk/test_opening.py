@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from postgres import served
+from postgres import Postgres
 
 from planloom.engine import Engine
 from planloom.state.journal import JournalError
@@ -16,13 +16,15 @@ async def _open(place: str) -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-async def test_a_new_journal_can_be_opened_by_many_at_once(database: str, tmp_path: Path) -> None:
+async def test_a_new_journal_can_be_opened_by_many_at_once(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     if database == "sqlite":
         await _open_at_once(str(tmp_path / "j.db"))
         return
-    with served() as server:
-        for number in range(3):
-            await _open_at_once(server.fresh(number))
+    server: Postgres = request.getfixturevalue("postgres")
+    for _ in range(3):
+        await _open_at_once(server.fresh())
 
 
 async def _open_at_once(place: str) -> None:

@@ -135,7 +135,7 @@ def bench(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Bench:
     if kind == "sqlite":
         return Bench(f"sqlite:///{tmp_path / 'j.db'}")
     server: Postgres = request.getfixturevalue("postgres")
-    return Bench(server.fresh(abs(hash(str(tmp_path))) % 1_000_000_000))
+    return Bench(server.fresh())
 
 
 @pytest.mark.parametrize("key", ["", KEY], ids=["without a key", "with a key"])
