@@ -1,8 +1,9 @@
 """Shared by all tests: a model server on a port, workflows as text, and no silent skips in CI."""
 
 import asyncio
+import gc
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +15,24 @@ from support import MakeWorkflow, ModelServer, ServeModel
 from planloom.configs.load import Workflow
 from planloom.models.rehearsal import rehearsal_app
 from planloom.models.script import load_script
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Let `-n auto` be three processes for two cores: tests wait for servers and other processes much of their time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported to collect tests stays: no look for garbage, then or in a test, needs to pass through it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
