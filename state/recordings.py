@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from planloom.core.errors import ConfigError, Problem
@@ -14,7 +15,7 @@ MAX_BYTES = 1 << 30
 """Unpacked; a file that unpacks to more is refused."""
 
 
-def read_recordings(path: Path, *, model: str | None = None) -> list[Recorded]:
+def read_recordings(path: Path, *, model: str | None = None, above: bool = False) -> list[Recorded]:
     """Read a file of recorded answers.
 
     Columns: `question_id`, `question` (text, or an object with `prompt`, `entry_point` and `visible_tests`),
@@ -24,6 +25,7 @@ def read_recordings(path: Path, *, model: str | None = None) -> list[Recorded]:
     Args:
         path: A `.jsonl` or `.jsonl.gz` file.
         model: Keep the rows of this weak model; `None` keeps those of the first one in the file.
+        above: Keep, behind them, the rows of the models that they name as stronger, and so on up: the longer ladder.
 
     Raises:
         ConfigError: The file cannot be read, a row is broken, or no row is left.
@@ -38,7 +40,18 @@ def read_recordings(path: Path, *, model: str | None = None) -> list[Recorded]:
         models = sorted({_text(row, "weak_model") for _, row in rows})
         found = f"found {', '.join(models)}" if models else "the file is empty"
         raise ConfigError(str(path), [Problem(f"expected rows of the model {wanted!r}; {found}", "weak_model")])
-    return kept
+    return [*kept, *_above(path, rows, questions, kept)] if above else kept
+
+
+def _above(
+    path: Path, rows: list[tuple[int, JsonObject]], questions: Mapping[str, Json], kept: list[Recorded]
+) -> Iterator[Recorded]:
+    seen, stronger = {each.model for each in kept}, {each.strong_model for each in kept}
+    while stronger := stronger - seen - {""}:
+        seen |= stronger
+        found = [_recorded(path, line, row, questions) for line, row in rows if _text(row, "weak_model") in stronger]
+        yield from (replace(each, first=False) for each in found)
+        stronger = {each.strong_model for each in found}
 
 
 def _objects(path: Path) -> Iterator[tuple[int, JsonObject]]:

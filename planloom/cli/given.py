@@ -163,6 +163,24 @@ def read_budget(text: str | None) -> Mapping[str, Json]:
     return caps
 
 
+def read_prices(given: Iterable[str]) -> Mapping[str, float]:
+    """Return prices by model from texts such as `gpt-5-mini=0.25`.
+
+    Raises:
+        ConfigError: One is written in another way.
+    """
+    prices: dict[str, float] = {}
+    for text in given:
+        model, _, price = text.rpartition("=")
+        try:
+            prices[model.strip()] = float(price)
+        except ValueError:
+            model = ""
+        if not model or not 0 <= prices[model.strip()] < float("inf"):
+            raise ConfigError("command line", [Problem(f"expected MODEL=USD, found {text[:40]!r}", "--price")])
+    return prices
+
+
 def read_approvals(approve: Iterable[str], reject: Iterable[str]) -> Mapping[str, bool]:
     """Return answers by node id, `plan` for the plan as a whole.
 

@@ -53,28 +53,35 @@ def replay(
         list[Path] | None, typer.Option("--policy", "-p", metavar="FILE", help="Policy file; may be given again.")
     ] = None,
     model: Model = None,
-    budget: Annotated[float | None, typer.Option(min=0, metavar="USD", help="Cap on all calls together.")] = None,
-    weak_price: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="Per million tokens, where no cost was recorded.")
+    budget: Annotated[
+        list[float] | None,
+        typer.Option(min=0, metavar="USD", help="Cap on all calls together; given again, each is replayed."),
     ] = None,
-    strong_price: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="The same of the strong model.")
+    ladder: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Models from cheap to strong, in place of the recorded order.")
     ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=USD", help="Per million tokens, where no cost was recorded; may be given again."),
+    ] = None,
+    weak_price: Annotated[float | None, typer.Option(min=0, metavar="USD", help="The same of the first rung.")] = None,
+    strong_price: Annotated[float | None, typer.Option(min=0, metavar="USD", help="The same of the last rung.")] = None,
     plot: Plot = None,
     as_json: opt.AsJson = False,
     journal: opt.Journal = None,
 ) -> None:
     """Show what other policies would have done on recorded answers; no model is called."""
     from planloom.cli import replaying
-    from planloom.cli.given import check_output
+    from planloom.cli.given import check_output, read_prices
+    from planloom.quality.replay import Spending
 
     check_output(plot)
     wishes = replaying.Wishes(
         policies=tuple(policy or ()),
         model=model,
-        budget_usd=budget,
-        weak_price=weak_price,
-        strong_price=strong_price,
+        budgets=tuple(budget or ()),
+        ladder=tuple(name.strip() for name in ladder.split(",")) if ladder else (),
+        spending=Spending(weak_price=weak_price, strong_price=strong_price, prices=read_prices(price or ())),
         plot=plot,
         as_json=as_json,
     )

@@ -14,8 +14,14 @@ from planloom.state.recordings import read_recordings
 _MAX_RUNS = 10_000
 
 
-async def read(named: Sequence[str], journal: str | None, *, model: str | None) -> list[Recorded]:
+async def read(named: Sequence[str], journal: str | None, *, model: str | None, above: bool = False) -> list[Recorded]:
     """Read files (names that end in `.jsonl` or `.jsonl.gz`, and folders of them) and runs.
+
+    Args:
+        named: Files and runs.
+        journal: Where the runs are.
+        model: The cheap model; `None` takes the first.
+        above: Keep what the models above it answered as well.
 
     Raises:
         ConfigError: A file cannot be read, or nothing that was recorded has a known outcome.
@@ -23,9 +29,11 @@ async def read(named: Sequence[str], journal: str | None, *, model: str | None) 
     """
     files = [path for name in named for path in _files(name)]
     runs = [name for name in named if not _files(name)]
-    found = [each for path in files for each in await asyncio.to_thread(read_recordings, path, model=model)]
+    found = [
+        each for path in files for each in await asyncio.to_thread(read_recordings, path, model=model, above=above)
+    ]
     if runs:
-        found += await _from_journal(runs, journal, model)
+        found += await _from_journal(runs, journal, model, above=above)
     if not found:
         message = "no answer with a known outcome: a node needs a check other than those on text"
         raise ConfigError(" ".join(named), [Problem(message)])
@@ -39,8 +47,8 @@ def _files(name: str) -> list[Path]:
     return [path] if name.endswith((".jsonl", ".jsonl.gz")) else []
 
 
-async def _from_journal(names: Sequence[str], journal: str | None, model: str | None) -> list[Recorded]:
+async def _from_journal(names: Sequence[str], journal: str | None, model: str | None, *, above: bool) -> list[Recorded]:
     async with Engine(journal=journal, retention_s=math.inf) as engine:
         ids = [run.run_id for run in await engine.runs(_MAX_RUNS)] if "all" in names else list(names)
         found = [each for run_id in ids for each in recorded_in(await engine.view(run_id))]
-    return [each for each in found if model is None or each.model == model]
+    return [each for each in found if model is None or each.model == model or (above and not each.first)]

@@ -65,7 +65,7 @@ def _policies(service: Service, workflow: str) -> list[tuple[str, Policy]]:
 
 def _replayed(rows: Sequence[Recorded], policies: Sequence[tuple[str, Policy]]) -> JsonObject:
     first = [row for row in rows if row.first]
-    rules = compare(first, policies, spending=Spending(), budget_usd=None) if first else []
+    rules = compare(rows, policies, spending=Spending()) if first else []
     return {
         "answers": len(rows),
         "questions": len(first),

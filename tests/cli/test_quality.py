@@ -73,6 +73,41 @@ def test_a_run_is_replayed_from_its_journal(cli, tmp_path: Path, monkeypatch: py
     assert "signal: no signal" in ran.out
 
 
+def test_a_run_on_a_ladder_of_three_is_replayed_under_several_budgets(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    three = WORKFLOW.replace("{mini:", '{mid: {model: "rehearsal:mid"}, mini:').replace(
+        "[mini, big]", "[mini, mid, big]"
+    )
+    (tmp_path / "w.yaml").write_text(three)
+    (tmp_path / "s.yaml").write_text(
+        SCRIPT.replace("attempt: 1", "attempt: [1, 2]").replace("attempt: 2}", "attempt: 3}")
+    )
+    assert cli("run", "w.yaml", "--rehearsal", "s.yaml").code == 0
+    shown = cli(
+        "replay",
+        "last",
+        "--budget",
+        "0",
+        "--budget",
+        "1",
+        "--ladder",
+        "rehearsal/mini,rehearsal/dear",
+        "--plot",
+        "p.png",
+    )
+    assert shown.code == 0, shown.err
+    assert (
+        "count: 1 of rehearsal/dear would have been asked, and never were (untrained checks, strong only)" in shown.out
+    )
+    assert (tmp_path / "p.png").stat().st_size > 1000
+    told = {each["name"]: each for each in json.loads(cli("replay", "last", "--json").out)}
+    assert told["untrained checks"]["calls"] == {f"rehearsal/{name}": 1 for name in ("mini", "mid", "big")}
+    assert told["rehearsal/mid only"]["wrong"] == 1
+    assert cli("replay", "last", "--price", "big").err.endswith("expected MODEL=USD, found 'big'\n")
+
+
 WORKFLOW = """
 version: 1
 name: pens

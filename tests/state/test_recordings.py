@@ -47,3 +47,14 @@ def test_what_is_wrong_with_a_file_is_named_with_its_line(text: str, problem: st
         read_recordings(path, model="a")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_recordings(tmp_path / "nowhere.jsonl")
+
+
+def test_the_rows_of_the_models_above_come_along_where_they_are_wanted(tmp_path: Path) -> None:
+    rows = [
+        {"question_id": "q", "question": "?", "weak_model": weak, "weak_correct": False, "strong_model": strong}
+        for weak, strong in (("mid", "big"), ("mini", "mid"), ("other", "big"))
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read_recordings(path, model="mini", above=True)
+    assert [(each.model, each.first) for each in found] == [("mini", True), ("mid", False)]
