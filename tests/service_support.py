@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -118,6 +118,8 @@ class Serve:
     gate: Gate
     journal: str = ""
     rehearsal: Path | None = None
+    tools: dict[str, Callable[..., object]] = field(default_factory=dict[str, Callable[..., object]])
+    """Beside the gate."""
 
     @asynccontextmanager
     async def __call__(
@@ -129,7 +131,7 @@ class Serve:
         webhooks: Webhooks | None = None,
     ) -> AsyncIterator[Site]:
         journal = self.journal or self.folder / "runs.db"
-        engine = Engine(journal=journal, tools={"gate": self.gate.__call__}, rehearsal=self.rehearsal)
+        engine = Engine(journal=journal, tools={"gate": self.gate.__call__, **self.tools}, rehearsal=self.rehearsal)
         workflows = [
             Workflow.from_text(text, base_dir=self.folder) for text in (SUM, CAREFUL, GATED, MANY, ASKING, *more)
         ]

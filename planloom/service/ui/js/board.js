@@ -33,7 +33,7 @@ export function board({ board: { claims, withdrawn, rulings, merge, round }, sto
       element(
         "section",
         { class: "subject", "aria-label": `Claims about ${subject}` },
-        element("h4", {}, subject),
+        element("h3", {}, subject),
         ...claims.filter((claim) => claim.subject === subject).map((claim) => drawnClaim(claim, gone(claim), open.has(claim.id))),
       ),
     ),
@@ -90,5 +90,5 @@ function drawnClaim(claim, gone, open) {
  * @param {string[]} lines
  */
 function list(name, title, lines) {
-  return element("div", { class: name }, element("h4", {}, title), element("ul", {}, ...lines.map((line) => element("li", {}, line))));
+  return element("div", { class: name }, element("h3", {}, title), element("ul", {}, ...lines.map((line) => element("li", {}, line))));
 }

@@ -172,9 +172,9 @@ export class Graph {
       },
       drawn("title"),
       drawn("rect", { width: WIDTH, height: HEIGHT, rx: 8 }),
-      drawn("text", { class: "sign", x: 12, y: 22 }),
-      drawn("text", { class: "name", x: 30, y: 22 }, shortened(id, 20)),
-      drawn("text", { class: "facts", x: 12, y: 42 }),
+      drawn("text", { class: "sign", x: 12, y: 22, "aria-hidden": "true" }),
+      drawn("text", { class: "name", x: 30, y: 22, "aria-hidden": "true" }, shortened(id, 20)),
+      drawn("text", { class: "facts", x: 12, y: 42, "aria-hidden": "true" }),
     );
     this.#groups.set(id, group);
     return group;
@@ -199,10 +199,9 @@ export class Graph {
     group.dataset.told = told;
     group.setAttribute("class", `node ${told.split("\n")[0]}`);
     group.setAttribute("data-state", face.state);
-    group.setAttribute("aria-label", `${id}, ${face.state}${face.spoken}`);
     group.setAttribute("aria-pressed", String(chosen));
     const [title, , sign, , facts] = group.children;
-    title.textContent = `${id}\n${face.state}${face.spoken}`;
+    title.textContent = `${id}, ${face.state}${face.spoken}`;
     sign.textContent = SIGNS[face.state] ?? "?";
     facts.textContent = shortened(face.facts || face.state, 26);
   }
