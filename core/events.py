@@ -29,6 +29,7 @@ from planloom.core.plan_events import PlanRejected as PlanRejected
 from planloom.core.plan_events import PlanRequested as PlanRequested
 from planloom.core.plan_events import PlansCompared as PlansCompared
 from planloom.core.plan_events import ReplanFailed as ReplanFailed
+from planloom.core.vote_event import PolicySetAside as PolicySetAside
 from planloom.core.vote_event import SampleDrawn as SampleDrawn
 
 Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled", "interrupted"]
@@ -317,6 +318,7 @@ AnyEvent: TypeAlias = (
     | BoardAdvanced
     | PanelStopped
     | SampleDrawn
+    | PolicySetAside
     | AttemptEnded
     | Decided
     | NodeCommitted

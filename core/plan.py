@@ -137,6 +137,7 @@ FindingCode: TypeAlias = Literal[
     "id_reused",
     "empty_plan",
     "untrusted_flow",
+    "policy_aside",
 ]
 
 

@@ -28,9 +28,7 @@ class RunView:
         self.base_dir = ""
         self.inputs: JsonObject = {}
         self.rehearsal = False
-        self.tenant = ""
-        self.script = ""
-        self.base_url = ""
+        self.tenant = self.script = self.base_url = ""
         self.pins: Mapping[str, PinnedServer] = {}
         self.status: ev.Status = "running"
         self.output: Json = None
@@ -47,8 +45,7 @@ class RunView:
         self.compared: ev.PlansCompared | None = None
         self.nodes: dict[NodeId, NodeView] = {}
         self.decisions: list[DecisionRecord] = []
-        self.usage = Usage()
-        self.cost_usd = 0.0
+        self.usage, self.cost_usd = Usage(), 0.0
         self.replans = 0
         """Replans that came to an end, well or badly; one that a crash cut off is asked for again."""
         self.open_calls: dict[str, ev.CallStarted] = {}
@@ -63,6 +60,7 @@ class RunView:
         """Whether anything that was recalled may hold text of others."""
         self.remembered: set[tuple[NodeId, str]] = set()
         """Work whose output is kept for later runs."""
+        self.policy_aside: set[tuple[str, str]] = set()
         self.pending: dict[NodeId | None, PendingApproval] = {}
         self.approvals: dict[tuple[NodeId | None, str], ev.ApprovalGiven] = {}
         """Answers by node and the digest that was shown."""
@@ -288,6 +286,10 @@ class RunView:
     def _(self, event: ev.SampleDrawn) -> None:
         if attempt := self._attempt(event.node_id, event.attempt):
             attempt.samples[event.sample] = event.outcome
+
+    @_fold.register
+    def _(self, event: ev.PolicySetAside) -> None:
+        self.policy_aside.add((event.rung, event.reason))
 
     @_fold.register
     def _(self, event: ev.AttemptEnded) -> None:

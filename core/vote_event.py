@@ -1,4 +1,4 @@
-"""What happens in a vote, as an event."""
+"""How answers are compared and weighed, as events."""
 
 from dataclasses import dataclass
 
@@ -27,3 +27,13 @@ class SampleDrawn(Event):
     def outcome(self) -> Outcome:
         """What was drawn."""
         return self.failed or Done(output=self.output, evidence=self.evidence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySetAside(Event):
+    """The policy was not fitted for what is asked now: untrained checks weigh the answers; told once for each rung."""
+
+    node_id: NodeId
+    """The first node that it concerns."""
+    rung: str
+    reason: str

@@ -17,7 +17,7 @@ from planloom.core.refs import as_text
 from planloom.graphs.calls import Calls
 from planloom.graphs.consensus import sample_until_agreed
 from planloom.graphs.context import Run
-from planloom.graphs.doubt import weighed
+from planloom.graphs.doubt import choice_of, weighed
 from planloom.graphs.gate import FlowHeldError, Gate
 from planloom.graphs.grants import GrantedTools
 from planloom.graphs.handles import Handled
@@ -87,18 +87,22 @@ class Attempts:
             return Failed(kind=FailureKind.TIMEOUT, message=f"stopped after {job.node.timeout_s:g} s")
 
     def _weighed(self, job: Job, attempt: int, rung: str, outcome: Outcome) -> Outcome:
-        """Let the policy doubt an answer that passed its checks, as long as a stronger rung may be asked for it."""
+        """Let the policy weigh an answer that passed its checks, and doubt it where a stronger rung may be asked."""
         run = self._run
         if run.policy is None or isinstance(outcome, Failed) or job.node.kind != "worker":
             return outcome
+        kind = job.node.id.partition("[")[0]
+        choice = choice_of(run.policy, run.spec, kind, rung)
         rungs, _ = ladder_of(job.node, run.spec.rungs)
-        if not run.spec.route.promote or rung == rungs[-1] or run.in_doubt(job.node, attempt):
+        final = rung == rungs[-1]
+        if choice is None or (final and choice.set_aside):
             return outcome
+        if choice.set_aside and (rung, choice.set_aside) not in run.view.policy_aside:
+            run.log.note(ev.PolicySetAside(node_id=job.node.id, rung=rung, reason=choice.set_aside))
         given = [as_text(value) for value in job.values.values()]
         reading = Reading(text=as_text(outcome.output), question="\n".join([job.goal, *given]), sources=given)
-        model = run.spec.models[rung].model
-        kind, names = job.node.id.partition("[")[0], (rung, model, model.partition(":")[2])
-        return weighed(run.policy, reading, outcome, kind=kind, models=names)
+        kept = final or not run.spec.route.promote or run.in_doubt(job.node, attempt)
+        return weighed(choice, reading, outcome, final=kept)
 
     def _samples(
         self, job: Job, attempt: int, rung: str, agree: Agree, last: Failed | None

@@ -16,6 +16,7 @@ from planloom.core.pins import Pins
 from planloom.core.plan import Finding
 from planloom.core.view import RunView
 from planloom.graphs.context import check_refs, facts_of, sandboxed
+from planloom.graphs.doubt import set_aside
 from planloom.graphs.estimate import Checked, check_workflow
 from planloom.graphs.lint import Facts
 from planloom.models.gateway import Gateway, Rung
@@ -142,7 +143,8 @@ class Maker:
                 Finding(code="missing_file", field=lack.field, message=lack.message, fatal=False)
                 for lack in toolbox.absent()
             ]
-            checked = replace(checked, findings=(*checked.findings, *absent))
+            aside = set_aside(policy, workflow.spec) if policy is not None else ()
+            checked = replace(checked, findings=(*checked.findings, *absent, *aside))
             return Parts(workflow, pins, rungs, toolbox, facts, checked, policy)
 
     def _rungs(self, workflow: Workflow, wire: Wire) -> dict[str, Rung]:

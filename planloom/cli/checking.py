@@ -17,9 +17,11 @@ from planloom.cli.pictures import of_plan, of_run
 from planloom.cli.words import console, harmless
 from planloom.configs.load import Workflow, shipped_names
 from planloom.configs.lock import lock_path, write_lock
+from planloom.configs.policy import read_policy
 from planloom.configs.prompt_rules import prompt_problems
 from planloom.core.errors import ConfigError, Problem
 from planloom.core.json import JsonObject
+from planloom.graphs.doubt import set_aside
 
 if TYPE_CHECKING:
     from planloom.graphs.estimate import Checked
@@ -92,18 +94,26 @@ def _tell(verdict: _Verdict) -> None:
 
 
 def lint(files: Sequence[str], *, as_json: bool) -> int:
-    """Print what the prompts of workflows are better without, and return the exit code: 0, or 1 if there is any.
+    """Print what prompts are better without and policies that do not fit, and return the exit code: 0, or 1 if any.
 
     Raises:
         ConfigError: A file cannot be loaded.
     """
-    verdicts = [_Verdict(file=file, problems=prompt_problems(load_workflow(file))) for file in files]
+    workflows = [(file, load_workflow(file)) for file in files]
+    verdicts = [_Verdict(file=file, problems=[*prompt_problems(each), *_aside(each)]) for file, each in workflows]
     if as_json:
         typer.echo(json.dumps([verdict.as_json() for verdict in verdicts], ensure_ascii=False))
     else:
         for verdict in verdicts:
             _tell(verdict)
     return 1 if any(verdict.problems for verdict in verdicts) else 0
+
+
+def _aside(workflow: Workflow) -> Sequence[Problem]:
+    named = workflow.spec.route.policy
+    if named is None:
+        return ()
+    return workflow.as_config_error(list(set_aside(read_policy(workflow.base_dir / named), workflow.spec))).problems
 
 
 async def explain(file: str, *, as_json: bool) -> None:

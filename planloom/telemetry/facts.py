@@ -188,6 +188,11 @@ def _(event: ev.SampleDrawn) -> dict[str, Json]:
 
 
 @facts_of.register
+def _(event: ev.PolicySetAside) -> dict[str, Json]:
+    return {"node": event.node_id, "rung": event.rung, "reason": event.reason}
+
+
+@facts_of.register
 def _(event: ev.AttemptEnded) -> dict[str, Json]:
     return {
         "node": event.node_id,

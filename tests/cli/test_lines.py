@@ -28,6 +28,10 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
     (ev.NodePlanned(at=1.0, node=PLAN.nodes[A]), 'node-planned node=a kind=worker goal="Do it"'),
     (ev.PlanReady(at=1.0, plan=PLAN, purpose="plan"), "plan-ready purpose=plan version=2 nodes=1"),
     (
+        ev.PolicySetAside(at=1.0, node_id=A, rung="mini", reason="no signal"),
+        'policy-set-aside node=a rung=mini reason="no signal"',
+    ),
+    (
         ev.PlanDrafted(at=1.0, sample=1, rung="big", asked="backwards", plan=PLAN, graph="1 nodes ab"),
         'plan-drafted sample=1 rung=big asked=backwards graph="1 nodes ab"',
     ),

@@ -93,6 +93,7 @@ EVENTS: list[ev.AnyEvent] = [
     ev.PlanRequested(purpose="replan", rung="big", failed=(A,)),
     ev.NodePlanned(node=NODE),
     ev.PlanReady(plan=PLAN, purpose="repair", warnings=(FINDING,)),
+    ev.PolicySetAside(node_id=A, rung="mini", reason="it was fitted for other, and this is mini"),
     ev.PlanDrafted(sample=1, rung="big", asked="backwards", plan=PLAN, graph="4 nodes 01ab"),
     ev.PlanDrafted(sample=2, rung="big", asked="plain", error="no"),
     ev.PlansCompared(taken=1, because="next rung", found="1 x a; 1 x b", dissent="plan 0: has worker"),

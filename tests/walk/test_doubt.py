@@ -6,7 +6,9 @@ import pytest
 
 from planloom import ConfigError, Engine, Workflow
 from planloom.configs.policy import policy_text
+from planloom.core import events as ev
 from planloom.quality.policy import Group, Policy
+from planloom.quality.signal import Signal
 
 WORKFLOW = """
 version: 1
@@ -24,11 +26,13 @@ rules:
   - {{when: {{model: mini}}, text: "{mini}"}}
   - {{when: {{model: big}}, text: "12 * 30 = 365 pens"}}
 """
+SIGNAL = Signal(auc=0.8, low=0.7, high=0.9, right=20, wrong=20)
 RIGHT, WRONG = "12 * 30 = 360 pens. #### 360", "12 * 30 = 370 pens. #### 370"
 
 
-def project(folder: Path, *, mini: str, model: str = "mini", promote: str = "true") -> Workflow:
-    policy = Policy(created="2026-01-01", groups=(Group(kind="count", model=model, threshold=0.5),))
+def project(folder: Path, *, mini: str, model: str = "mini", promote: str = "true", signal: bool = True) -> Workflow:
+    group = Group(kind="count", model=model, threshold=0.5, signal=SIGNAL if signal else None)
+    policy = Policy(created="2026-01-01", groups=(group,))
     (folder / "policy.yaml").write_text(policy_text(policy))
     (folder / "s.yaml").write_text(SCRIPT.format(mini=mini))
     (folder / "w.yaml").write_text(WORKFLOW.format(promote=promote))
@@ -46,18 +50,48 @@ async def test_a_doubted_answer_goes_up_with_the_evidence_and_the_last_rung_is_b
     assert [decision.action for decision in result.decisions] == ["promote"]
 
 
-@pytest.mark.parametrize(
-    ("mini", "model", "promote"), [(RIGHT, "mini", "true"), (WRONG, "another", "true"), (WRONG, "mini", "false")]
-)
-async def test_an_answer_is_kept_that_looks_right_that_no_group_is_about_or_that_cannot_go_up(
-    mini: str, model: str, promote: str, tmp_path: Path
+@pytest.mark.parametrize(("mini", "promote"), [(RIGHT, "true"), (WRONG, "false")])
+async def test_an_answer_is_kept_that_looks_right_or_that_cannot_go_up_and_its_chance_is_told(
+    mini: str, promote: str, tmp_path: Path
 ) -> None:
     async with Engine(journal=tmp_path / "j.db") as engine:
-        result = await engine.run(project(tmp_path, mini=mini, model=model, promote=promote))
+        result = await engine.run(project(tmp_path, mini=mini, promote=promote))
     assert (result.status, result.output, len(result.nodes["count"].attempts)) == ("done", mini, 1)
-    weighed = [item.found for item in result.nodes["count"].attempts[0].evidence if item.check == "policy"]
-    assert len(weighed) == (mini == RIGHT)
-    assert all(found.endswith("going up is worth +0.27") for found in weighed)
+    (weighed,) = [item for item in result.nodes["count"].attempts[0].evidence if item.check == "policy"]
+    assert weighed.passed == (mini == RIGHT)
+    assert weighed.found.endswith("going up is worth +0.27") == (mini == RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("model", "signal", "reason"),
+    [
+        ("another", True, "it was fitted for another, and this is mini"),
+        ("mini-2", True, "it was fitted for mini-2, and this is mini"),
+        ("mini", False, "it has no signal for this kind of node"),
+    ],
+)
+async def test_a_policy_of_another_model_or_without_a_signal_is_set_aside_with_a_warning_and_an_event(
+    model: str, signal: bool, reason: str, tmp_path: Path
+) -> None:
+    workflow = project(tmp_path, mini=WRONG, model=model, signal=signal)
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        (warning,) = (await engine.check(workflow)).findings
+        handle = await engine.submit(workflow)
+        result = await handle.result()
+        events = [event async for event in handle.events()]
+    assert (warning.code, warning.field, warning.fatal) == ("policy_aside", "route.policy", False)
+    assert f"set aside on 'mini': {reason}" in warning.message
+    assert [event.reason for event in events if isinstance(event, ev.PolicySetAside)] == [reason]
+    first = result.nodes["count"].attempts[0]
+    assert (first.failure, result.output) == ("doubt", "12 * 30 = 365 pens")
+    assert "by untrained checks" in first.message
+
+
+@pytest.mark.parametrize("model", ["mini", "rehearsal:mini", "rehearsal/mini", "mini-2025-08-07", "mini-20250807"])
+async def test_a_policy_is_of_the_models_by_any_of_its_names(model: str, tmp_path: Path) -> None:
+    workflow = project(tmp_path, mini=WRONG, model=model)
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        assert not (await engine.check(workflow)).findings
 
 
 async def test_a_doubted_answer_is_voted_on_first_where_the_workflow_has_a_vote(tmp_path: Path) -> None:
