@@ -11,14 +11,14 @@ _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
 def numbers_used(reading: Reading) -> Flaw | None:
-    """Require every number of the question in the working; one that is merely named is half a flaw."""
+    """Require every number of the question in the working; one merely named, or used in the head, is less of a flaw."""
     missing: list[str] = []
     severity = 0.0
     for number in reading.given_once:
         if reading.computes_with(number):
             continue
         named = any(same(form, other.value) for form in forms(number) for other in reading.written)
-        severity += 0.25 if _slight(number) else 0.5 if named or number.spelled else 1.0
+        severity += 0.25 if _slight(number) or reading.steps_over(number) else 0.5 if named or number.spelled else 1.0
         missing.append(reading.question[number.start : number.end].strip())
     return Flaw(min(severity, 2), "the question's numbers", f"not used: {', '.join(missing[:8])}") if missing else None
 
@@ -26,22 +26,6 @@ def numbers_used(reading: Reading) -> Flaw | None:
 def _slight(number: Quantity) -> bool:
     """Tell whether a number is often only there to be read: `1 pound`, `the two sisters`."""
     return number.value == 1 or (number.spelled and not number.ratio and number.value in (2, 3))
-
-
-def sentences_used(reading: Reading) -> Flaw | None:
-    """Require that no sentence of the question stays without a number used."""
-    sentences = _SENTENCE.split(reading.question.strip())[:-1]
-    place = 0
-    ignored: list[str] = []
-    for sentence in sentences:
-        start = reading.question.index(sentence, place)
-        place = start + len(sentence)
-        numbers = [each for each in reading.given if start <= each.start < place]
-        if numbers and not any(reading.computes_with(each) for each in numbers):
-            ignored.append(sentence)
-    return (
-        Flaw(min(len(ignored), 2), "every sentence with numbers", f"not used: {ignored[0][:100]}") if ignored else None
-    )
 
 
 def repeats_used(reading: Reading) -> Flaw | None:

@@ -51,7 +51,9 @@ def settled(reading: Reading) -> Flaw | None:
     """Require an answer without doubt: no "however", "assuming", "impossible", "approximately"."""
     asked = reading.question.lower()
     found = [match[0].lower() for match in _DOUBT.finditer(reading.body)]
-    rounds = _ROUNDS.search(asked)
+    results = [each.result for each in reading.computations if each.result is not None]
+    exact = bool(results) and all(same(result, round(result)) for result in results)
+    rounds = exact or _ROUNDS.search(asked) is not None
     doubts = [word for word in found if word not in asked and not (rounds and _ROUNDS.search(word))]
     return Flaw(1, "no doubt in the text", ", ".join(dict.fromkeys(doubts[:5]))) if doubts else None
 

@@ -1,6 +1,6 @@
 """An answer, read once: what the checks on text look at."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from planloom.quality.number import Quantity, quantities, same
 MAX_CHARS = 20_000
 """Longer texts are read up to here, from the end: that is where the answer is."""
 
-MAX_GIVEN, MAX_WRITTEN = 200, 1000
+MAX_GIVEN, MAX_WRITTEN, MAX_UNEXPLAINED = 200, 1000, 20
 """Numbers that are looked at: checks compare each with each."""
 
 
@@ -95,6 +95,39 @@ class Reading:
     def computes_with(self, number: Quantity) -> bool:
         """Tell whether a number of the question went into a computation, in any of its forms."""
         return any(same(form, operand) for form in forms(number) for operand in self.operands)
+
+    @cached_property
+    def unexplained(self) -> list[float]:
+        """Operands that are neither numbers of the question nor results."""
+        known = _rounded(self._sources)
+        return [operand for operand in self.operands if round(abs(operand), 6) not in known][:MAX_UNEXPLAINED]
+
+    @cached_property
+    def _sources(self) -> list[float]:
+        results = [abs(each.result) for each in self.computations if each.result is not None]
+        return [*(form for number in self.given for form in forms(number)), *results]
+
+    def steps_over(self, number: Quantity) -> bool:
+        """Tell whether a step was taken in the head: an operand is this number combined with another that is known."""
+        others = [form for each in self.given if each.start != number.start for form in forms(each)]
+        results = [abs(each.result) for each in self.computations if each.result is not None]
+        known = _rounded([*others, *results])
+        return any(one_step(value, forms(number), known) for value in self.unexplained)
+
+
+def one_step(value: float, numbers: Iterable[float], others: Collection[float]) -> bool:
+    """Tell whether one of the numbers and one of the others (rounded to 6 decimals) give a value, by any of `+-*/`."""
+    for number in numbers:
+        needed = [value - number, number - value, value + number, value * number]
+        if value and number:
+            needed += [value / number, number / value]
+        if any(round(each, 6) in others for each in needed):
+            return True
+    return False
+
+
+def _rounded(values: Iterable[float]) -> set[float]:
+    return {round(value, 6) for value in values}
 
 
 def _computation(sides: Sequence[Side], place: int, side: Side) -> Computation:

@@ -8,8 +8,9 @@ from planloom.quality.equation import Equation, Side
 from planloom.quality.finding import Flaw
 from planloom.quality.form import SHARE
 from planloom.quality.number import same
-from planloom.quality.reading import Reading, forms
+from planloom.quality.reading import Reading, forms, one_step
 
+_STEPS = (2.0, 7.0, 12.0, 60.0, 100.0)
 _COMMON = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 7.0, 10.0, 12.0, 16.0, 24.0, 30.0, 52.0, 60.0, 100.0, 365.0, 1000.0)
 """Numbers that need no source: halves, dozens, units of time and money."""
 
@@ -58,9 +59,10 @@ _UNIT_STEPS = (7, 12, 16, 24, 60, 100, 1000)
 
 def _leads_to(result: float, final: float) -> bool:
     """Tell whether an answer is a result, in percent, cents or rounded to the whole number above or below."""
-    if same(result, final) or same(result * 100, final):
-        return True
-    return not same(result, round(result)) and final in (math.floor(result), math.ceil(result))
+    return any(
+        same(value, final) or (not same(value, round(value)) and final in (math.floor(value), math.ceil(value)))
+        for value in (result, result * 100)
+    )
 
 
 def derived(reading: Reading) -> Flaw | None:
@@ -98,16 +100,17 @@ def _among(value: float, others: Sequence[float]) -> bool:
 
 
 def grounded(reading: Reading) -> Flaw | None:
-    """Require that each number computed with is the question's, an earlier result or a common constant."""
-    known = [*_COMMON, *(form for each in reading.given for form in forms(each))]
-    known += [each.value * step for each in reading.given for step in (7, 12, 60, 100)]
+    """Require that each number computed with is the question's, a result, a common constant or one step from these."""
+    given = [form for each in reading.given for form in forms(each)]
+    results: list[float] = []
     strange: list[float] = []
     for each in reading.computations:
-        if each.open:
-            continue
-        strange += [operand for operand in each.operands if not _among(operand, (*known, *strange))]
+        for operand in reading.unexplained if not each.open else ():
+            if operand in each.operands and not _among(operand, (*_COMMON, *strange)):
+                known = [*given, *results, *_STEPS]
+                strange += [] if one_step(operand, known, {round(value, 6) for value in known}) else [operand]
         if each.result is not None:
-            known.append(each.result)
+            results.append(each.result)
     if not strange or not reading.given:
         return None
     return Flaw(min(len(strange), 2), "numbers with a source", ", ".join(f"{one:g}" for one in strange[:5]))

@@ -32,23 +32,16 @@ def fits(arguments: object) -> str:
 CASES = [
     Case("final_answer", "It comes to 360 + 360 = 720 dollars.", "only a last number, 720"),
     Case("complete", "The lamps bring 12 * 30 = $<<12*3", "...The lamps bring 12 * 30 = $<<12*3"),
-    Case("settled", f"{GOOD}\nHowever, this is only approximately right.", "however, approximately"),
+    Case("settled", f"{GOOD}\nHowever, this is impossible.", "however, impossible"),
     Case("whole", "#### 7.5", "7.5", question="How many lamps are left of 12?", good="12 - 5 = 7 lamps\n#### 7"),
     Case("size", "12 - 30 = -18\n#### -18", "-18"),
     Case("arithmetic", GOOD.replace("= $720", "= $730"), "360+360 = 730, not 720"),
     Case("derived", GOOD.replace("#### 720", "#### 900"), "900"),
     Case("steps_used", f"12 + 8 = 20 things.\n{GOOD}", "20"),
-    Case("grounded", "12 * 31 = 372, 8 * 45 = 360, 372 + 360 = 732\n#### 732", "31"),
+    Case("grounded", "12 * 31.7 = 380.4, 8 * 45 = 360, 380.4 + 360 = 740.4\n#### 740.4", "31.7"),
     Case("solved", "12 * 30 = 6x\n#### 60", "6"),
     Case("even_steps", "30 / 12 = 2.5\n#### 2.5", "2.5"),
     Case("numbers_used", "12 * 30 = 360 dollars\n#### 360", "not used: 8, $45"),
-    Case(
-        "sentences_used",
-        "8 * 45 = 360\n#### 360",
-        "not used: It sells 12 lamps.",
-        question="It sells 12 lamps. It sells 8 rugs for $45. How much is it?",
-        good="8 * 45 = 360, 360 + 12 = 372\n#### 372",
-    ),
     Case(
         "repeats_used",
         "3 * 5 = 15\n#### 15",
@@ -96,6 +89,14 @@ def test_a_broken_equation_that_gives_the_answer_is_twice_the_flaw_of_another() 
     last = check_text("arithmetic", Reading(text="4 * 12 + 5 = 49\n#### 49"))
     aside = check_text("arithmetic", Reading(text="4 * 12 = 49. 50 + 3 = 53\n#### 53"))
     assert (last.severity, aside.severity) == (2, 1)
+
+
+def test_a_number_combined_in_the_head_is_less_of_a_flaw_than_one_that_was_forgotten() -> None:
+    question = "One truck hauls 4000 pounds, another 800 pounds more. Three haul 11600. How much does the third haul?"
+    combined = Reading(text="11600 - 4000 - 4800 = 2800 pounds\n#### 2800", question=question)
+    forgotten = Reading(text="11600 - 4000 = 7600 pounds\n#### 7600", question=question)
+    assert check_text("grounded", combined).evidence.passed
+    assert check_text("numbers_used", combined).severity < check_text("numbers_used", forgotten).severity
 
 
 def test_rounding_is_no_doubt_where_it_was_asked_for_and_an_open_fence_no_cut_after_whole_json() -> None:
