@@ -80,6 +80,12 @@ class Keys:
         known = _key(row)
         return known if known.holds else None
 
+    async def find(self, key_id: str) -> ApiKey | None:
+        """Return what is known of a key."""
+        found = select(api_keys).where(api_keys.c.key_id == key_id)
+        row = await self._journal.transact(lambda connection: connection.execute(found).mappings().first())
+        return None if row is None else _key(row)
+
     async def list(self) -> list[ApiKey]:
         """Return all keys, oldest first."""
         found = select(api_keys).order_by(api_keys.c.created_at)

@@ -69,7 +69,7 @@ def make_app(
         app.router.routes.append(Route("/mcp", mcp))
     install(app)
     if metrics is not None:
-        add_metrics(app, metrics, auth)
+        add_metrics(app, metrics, auth, limits)
     app.mount("/ui", ui())
 
     @app.get("/", include_in_schema=False)

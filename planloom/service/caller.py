@@ -28,6 +28,10 @@ class Caller:
     role: Role
     name: str
     """For the audit log: `key 3f2a...`, or a token's subject."""
+    key_id: str = ""
+    """Streams end soon after this key is revoked; empty for callers without one of ours."""
+    expires_at: float | None = None
+    """Streams end then, in seconds since the epoch; `None` for never."""
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the role allows something."""
@@ -43,7 +47,9 @@ async def api_keys(request: Request, keys: Keys) -> Caller:
     key = await keys.check(bearer(request))
     if key is None:
         raise unauthorized("This key opens nothing.")
-    return Caller(tenant=key.tenant, role=key.role, name=f"key {key.key_id}")
+    return Caller(
+        tenant=key.tenant, role=key.role, name=f"key {key.key_id}", key_id=key.key_id, expires_at=key.expires_at
+    )
 
 
 def anyone(tenant: str = LOCAL, role: Role = "admin") -> Authenticate:

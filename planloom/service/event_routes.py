@@ -136,7 +136,7 @@ async def _pieces(visit: Visit, run_id: RunId, seq: int) -> AsyncGenerator[bytes
     ends_at = loop.time() + limits.stream_s
     with visit.runtime.stream(visit.caller.tenant):
         yield b"retry: 1000\n\n"
-        async with aclosing(visit.runtime.tails.follow(run_id, seq, limits.heartbeat_s)) as followed:
+        async with aclosing(visit.follow(run_id, seq)) as followed:
             async for piece in followed:
                 yield HEARTBEAT if piece is None else piece.data
                 if loop.time() > ends_at:

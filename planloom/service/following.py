@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from planloom.core import events as ev
 from planloom.core.json import JsonObject
 from planloom.core.plan import RunId
+from planloom.service.caller import unauthorized
 from planloom.service.event_routes import HEARTBEAT, as_data, left
 from planloom.service.problems import Problem
 from planloom.service.tail import events_in
@@ -34,7 +35,7 @@ async def until_rest(
         keep: Let the run go on when nobody follows to its end; it is cancelled else, and can be resumed.
 
     Raises:
-        Problem: 503, the process is about to end, or the journal is away.
+        Problem: 503, the process is about to end, or the journal is away; 401, the caller is not let in any more.
     """
     rested = False
     try:
@@ -43,6 +44,8 @@ async def until_rest(
                 async for event in followed:
                     rested = isinstance(event, ev.RunEnded)
                     yield event
+        if not rested and not await visit.holds():
+            raise unauthorized("The key or token does not open anything any more.")
         if not rested:
             detail = f"Run {run_id} cannot be followed here any more; it goes on when the process is up again."
             raise Problem(503, "unavailable", detail, headers={"Retry-After": "5"})
@@ -55,7 +58,7 @@ async def until_rest(
 async def _followed(visit: Visit, run_id: RunId, after: int) -> AsyncGenerator[ev.AnyEvent | None]:
     latest = await visit.runtime.engine.journal.latest(run_id)
     known, number = (latest.seq if latest is not None else 0), after
-    async with aclosing(visit.runtime.tails.follow(run_id, after, visit.service.limits.heartbeat_s)) as followed:
+    async with aclosing(visit.follow(run_id, after)) as followed:
         async for piece in followed:
             if piece is None:
                 yield None

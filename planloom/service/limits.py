@@ -19,6 +19,8 @@ class Limits:
     max_streams_of_tenant: int = 250
     requests_per_minute: int = 600
     """Of one tenant."""
+    failed_logins_per_minute: int = 20
+    """Of one address, and with one key's id; whoever was let in lately is not held up."""
     heartbeat_s: float = 15.0
     stream_s: float = 3600.0
     """After so long a stream ends, to be opened again where it stood."""

@@ -15,8 +15,10 @@ from planloom.core.errors import PlanloomError
 from planloom.core.plan import RunId
 from planloom.engine import Engine
 from planloom.handle import RunHandle
+from planloom.service.logins import FailedLogins
 from planloom.service.problems import Problem
 from planloom.service.quota import Accounts, Rates
+from planloom.service.standing import Standing
 from planloom.service.tail import Tails
 from planloom.service.webhooks import Webhooks, delivering
 from planloom.state.audit import Audit
@@ -39,6 +41,8 @@ class Runtime:
         self.audit = Audit(engine.journal)
         self.accounts = Accounts(Quotas(engine.journal), self.owners)
         self.rates = Rates()
+        self.logins = FailedLogins()
+        self.standing = Standing(self.keys)
         self.tails = Tails(engine, self.owners, group)
         self.streams: Counter[str] = Counter()
         """Open streams by tenant."""

@@ -1,7 +1,10 @@
 """One request of someone known: what they may see, and what they may do."""
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -15,6 +18,8 @@ from planloom.service.caller import Authenticate, Caller, Permission
 from planloom.service.limits import Limits
 from planloom.service.problems import Problem
 from planloom.service.runtime import Runtime
+from planloom.service.standing import CHECK_S
+from planloom.service.tail import Piece
 from planloom.state.quotas import Quota
 
 _RUN_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -87,6 +92,28 @@ class Visit:
         found = await self.runtime.engine.journal.summaries([run_id])
         return any(run.live for run in found)
 
+    async def holds(self) -> bool:
+        """Tell whether the caller would still be let in; what is known may be seconds old."""
+        caller = self.caller
+        if caller.expires_at is not None and caller.expires_at <= time.time():
+            return False
+        return not caller.key_id or await self.runtime.standing.holds(caller.key_id)
+
+    async def follow(self, run_id: RunId, after: int) -> AsyncGenerator[Piece | None]:
+        """Yield what comes in a run after a number, until it is over or the caller would not be let in any more.
+
+        `None` says that nothing came for a while.
+        """
+        loop, heartbeat_s = asyncio.get_running_loop(), self.service.limits.heartbeat_s
+        said_at = loop.time()
+        async with aclosing(self.runtime.tails.follow(run_id, after, min(heartbeat_s, CHECK_S))) as pieces:
+            async for piece in pieces:
+                if not await self.holds():
+                    return
+                if piece is not None or loop.time() - said_at >= heartbeat_s:
+                    said_at = loop.time()
+                    yield piece
+
     async def note(self, action: str, target: str, detail: JsonObject | None = None) -> None:
         """Write down in the audit log what is about to be done."""
         caller = self.caller
@@ -119,9 +146,10 @@ def admits(service: Service, permission: Permission) -> Callable[[Request], Awai
 
     async def admit(request: Request) -> Visit:
         runtime = service.runtime(request)
-        caller = await service.authenticate(request, runtime.keys)
+        limits = service.limits
+        caller = await runtime.logins.let(request, runtime.keys, service.authenticate, limits.failed_logins_per_minute)
         quota = await runtime.accounts.quotas.of(caller.tenant)
-        runtime.rates.take(caller.tenant, quota.requests_per_minute or service.limits.requests_per_minute)
+        runtime.rates.take(caller.tenant, quota.requests_per_minute or limits.requests_per_minute)
         visit = Visit(
             service=service,
             runtime=runtime,

@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import jwt
@@ -23,10 +23,12 @@ from planloom.service.tokens import Issuer, tokens
 
 @dataclass
 class Provider:
-    """An identity provider with one key."""
+    """An identity provider."""
 
     url: str
     key: RSAPrivateKey
+    public: list[dict[str, object]]
+    asked: int = 0
 
     def token(self, *, key: object = None, kid: str = "k1", **claims: object) -> str:
         said = {
@@ -50,18 +52,23 @@ def by_shared_secret(token: str, secret: bytes) -> str:
     return (said + b"." + seal).decode()
 
 
+def public_of(key: RSAPrivateKey, kid: str) -> dict[str, object]:
+    return {**json.loads(RSAAlgorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig", "alg": "RS256"}
+
+
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
     key = await asyncio.to_thread(rsa.generate_private_key, 65537, 2048)
-    app = FastAPI()
-    public = {**json.loads(RSAAlgorithm.to_jwk(key.public_key())), "kid": "k1", "use": "sig", "alg": "RS256"}
+    app, known = FastAPI(), Provider("", key, [public_of(key, "k1")])
 
     @app.get("/jwks")
     async def jwks() -> dict[str, object]:
-        return {"keys": [public]}
+        known.asked += 1
+        return {"keys": known.public}
 
     async with on_port(app) as url:
-        yield Provider(f"{url}/jwks", key)
+        known.url = f"{url}/jwks"
+        yield known
 
 
 async def test_a_token_opens_its_tenant_and_nothing_opens_without_what_must_be_in_it(
@@ -106,3 +113,27 @@ async def test_an_issuer_that_cannot_be_reached_is_no_fault_of_the_caller(serve:
     async with serve(auth=tokens(issuer)) as site, httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
         reply = await http.get("/runs", headers={"Authorization": f"Bearer {provider.token()}"})
         assert (reply.status_code, reply.json()["type"]) == (503, "urn:planloom:problem:unavailable")
+
+
+async def test_a_new_key_of_the_issuer_is_fetched_and_unknown_ones_do_not_make_it_be_asked_each_time(
+    serve: Serve, provider: Provider
+) -> None:
+    issuer = Issuer(issuer="https://id.example", audience="planloom", jwks_url=provider.url, refetch_s=0)
+    patient = replace(issuer, refetch_s=60)
+    fresh = await asyncio.to_thread(rsa.generate_private_key, 65537, 2048)
+
+    async def status(url: str, token: str) -> int:
+        async with httpx.AsyncClient() as http:
+            return (await http.get(f"{url}/v1/runs", headers={"Authorization": f"Bearer {token}"})).status_code
+
+    async with serve(auth=tokens(issuer)) as site, serve(auth=tokens(patient)) as other:
+        for url in (site.url, other.url):
+            assert await status(url, provider.token()) == 200
+        provider.public = [public_of(fresh, "k2")]
+        asked = provider.asked
+        assert await status(site.url, provider.token(key=fresh, kid="k2")) == 200
+        assert await status(site.url, provider.token()) == 401  # withdrawn
+        assert provider.asked > asked
+        asked = provider.asked
+        assert [await status(other.url, provider.token(kid=f"x{n}")) for n in range(5)] == [401] * 5
+        assert provider.asked == asked
