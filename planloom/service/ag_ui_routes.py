@@ -13,9 +13,8 @@ from planloom.core.json import Json, JsonObject
 from planloom.core.plan import RunId
 from planloom.core.view import RunView
 from planloom.service.ag_ui_events import Telling, error_of
-from planloom.service.ag_ui_interrupts import before_answers, fresh, run_of
-from planloom.service.ag_ui_shapes import AgentInput, ResumeEntry
-from planloom.service.answering import answer
+from planloom.service.ag_ui_shapes import AgentInput
+from planloom.service.answering import reply
 from planloom.service.conversation import inputs_of
 from planloom.service.event_routes import EventStream, must_have_room
 from planloom.service.following import RUN_ID, pieces_of, until_rest
@@ -58,7 +57,7 @@ def add_ag_ui(api: APIRouter, service: Service) -> None:
         past: list[ev.AnyEvent] = []
         if body.resume:
             await visit.must_be_let("approve")
-            past = await _answered(visit, name, body.resume)
+            past = await reply(visit, name, [entry.reply for entry in body.resume])
             run_id = RunView(past).run_id
         else:
             await visit.must_be_let("run")
@@ -80,19 +79,6 @@ def _inputs(visit: Visit, name: str, body: AgentInput) -> JsonObject:
         context: list[Json] = [{"description": item.description, "value": item.value} for item in body.context or ()]
         found["context"] = context
     return found
-
-
-async def _answered(visit: Visit, name: str, entries: Sequence[ResumeEntry]) -> list[ev.AnyEvent]:
-    """Answer what waits, where that has not been done already, and return what had happened before."""
-    run_id = await visit.run(run_of(entries))
-    history = await visit.history(run_id)
-    view = RunView(history)
-    if view.name != name:
-        raise Problem(404, "not-found", "There is no such run.")
-    answers = fresh(view, entries)
-    if answers:
-        await answer(visit, view, answers)
-    return before_answers(history, entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, model_validator
 from pydantic.alias_generators import to_camel
 
+from planloom.service.answering import ID, Reply
 from planloom.service.shapes import Verdict
 
 
@@ -40,7 +41,7 @@ class AgentContext(Sent):
 class ResumeEntry(Sent):
     """An answer to an interrupt."""
 
-    interrupt_id: str = Field(pattern=r"^[0-9A-Za-z-]{1,64}:[0-9A-Za-z_-]{1,128}:.{1,200}$")
+    interrupt_id: str = Field(pattern=ID)
     status: Literal["resolved", "cancelled"] = Field(description="`cancelled` is taken as a refusal.")
     payload: Verdict | StrictBool | None = Field(default=None, description="As `responseSchema` says.")
 
@@ -51,11 +52,11 @@ class ResumeEntry(Sent):
         return self
 
     @property
-    def verdict(self) -> Verdict:
+    def reply(self) -> Reply:
         """The answer in full."""
-        if self.status == "cancelled" or self.payload is None:
-            return Verdict(approved=False)
-        return self.payload if isinstance(self.payload, Verdict) else Verdict(approved=self.payload)
+        if self.status == "resolved" and isinstance(self.payload, Verdict):
+            return Reply(self.interrupt_id, self.payload)
+        return Reply(self.interrupt_id, Verdict(approved=self.status == "resolved" and self.payload is True))
 
 
 class AgentInput(Sent):

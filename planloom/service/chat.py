@@ -1,31 +1,31 @@
 """A run as a chat completion."""
 
 import time
+from collections.abc import Mapping
 
 from pydantic import TypeAdapter, ValidationError
 
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Usage
 from planloom.core.result import RunResult
-from planloom.service.chat_shapes import ChatRequest
 from planloom.service.conversation import answer_text
 from planloom.service.problems import Fault, Problem
 
 _OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
 
 
-def given_in(request: ChatRequest) -> JsonObject:
-    """Return the inputs that a request names.
+def given_in(inputs: Mapping[str, Json], metadata: Mapping[str, str] | None) -> JsonObject:
+    """Return the inputs that a request names, in `inputs` or as text in its metadata.
 
     Raises:
         Problem: 422, `inputs` in the metadata is no JSON object.
     """
     try:
-        named = _OBJECT.validate_json((request.metadata or {}).get("inputs", "{}"))
+        named = _OBJECT.validate_json((metadata or {}).get("inputs", "{}"))
     except ValidationError as exc:
         fault = Fault(pointer="/metadata/inputs", detail="expected a JSON object as text")
         raise Problem(422, "invalid", "The request does not fit.", errors=[fault]) from exc
-    return {**named, **request.inputs}
+    return {**named, **inputs}
 
 
 def completion_of(result: RunResult, model: str) -> JsonObject:

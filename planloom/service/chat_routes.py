@@ -17,7 +17,7 @@ from planloom.service.chat_error import answer_of, described, error_of
 from planloom.service.chat_shapes import ChatRequest, Completion, Model, ModelList
 from planloom.service.conversation import answer_text, inputs_of
 from planloom.service.event_routes import EventStream, must_have_room
-from planloom.service.following import RUN_ID, Awaited, pieces_of, until_rest
+from planloom.service.following import RUN_ID, Awaited, at_rest, pieces_of, until_rest
 from planloom.service.problems import Documented, Problem
 from planloom.service.progress import line_of
 from planloom.service.route import bounded
@@ -83,7 +83,7 @@ def _add_completions(api: APIRouter, service: Service) -> None:
         """
         workflow = service.workflow(body.model)
         must_have_room(visit)
-        inputs = inputs_of(workflow, body.messages, given_in(body))
+        inputs = inputs_of(workflow, body.messages, given_in(body.inputs, body.metadata))
         run_id, _ = await start(visit, body.model, inputs, idempotency_key)
         chat = _Chat(visit=visit, run_id=run_id, request=body, keep=idempotency_key is not None)
         if body.stream:
@@ -102,13 +102,8 @@ class _Chat:
 
     async def answer(self) -> Response:
         """Wait for the run and return it as one completion."""
-        view = RunView()
         try:
-            async with aclosing(until_rest(self.visit, self.run_id, keep=self.keep)) as events:
-                async for event in events:
-                    if event is not None:
-                        view.apply(event)
-            body = completion_of(view.result(), self.request.model)
+            body = completion_of(await at_rest(self.visit, self.run_id, keep=self.keep), self.request.model)
         except Problem as problem:
             again = {} if self.keep else {"x-should-retry": "false"}  # it would be another run
             problem.headers.update({**again, RUN_ID: self.run_id})

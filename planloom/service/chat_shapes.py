@@ -16,7 +16,7 @@ class Lenient(BaseModel):
 class ContentPart(Lenient):
     """A piece of a message's content."""
 
-    type: Literal["text", "input_text"]
+    type: Literal["text", "input_text", "output_text"]
     text: str
 
 

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import JSONResponse
 
-from planloom.core.plan import RunId
 from planloom.core.view import RunView
 from planloom.service.answering import answer
 from planloom.service.problems import Problem, described
@@ -34,12 +33,8 @@ def _add_cancel(api: APIRouter, service: Service) -> None:
     )
     async def cancel_run(run_id: str, visit: Annotated[Visit, Depends(runs)]) -> JSONResponse:
         """Stop a run and all it does. What is committed is kept, and the run can be resumed."""
-        found = await visit.run(run_id)
-        view = RunView(await visit.history(found))
-        if view.status not in ("running", "waiting"):
-            raise Problem(409, "conflict", f"The run is {view.status} already.")
-        await visit.note("run.cancel", found)
-        await _cancel(visit, found)
+        view = RunView(await visit.history(await visit.run(run_id)))
+        await cancel(visit, view)
         return _accepted(view)
 
 
@@ -93,11 +88,19 @@ def _accepted(view: RunView) -> JSONResponse:
     return JSONResponse({"run_id": view.run_id, "workflow": view.name}, 202, {"Location": f"/v1/runs/{view.run_id}"})
 
 
-async def _cancel(visit: Visit, run_id: RunId) -> None:
-    await visit.runtime.owners.want(run_id, wanted=False)
-    handle = visit.runtime.engine.at_work(run_id)
-    if handle is None and await visit.live(run_id):
+async def cancel(visit: Visit, view: RunView) -> None:
+    """Stop a run and all it does.
+
+    Raises:
+        Problem: 409, it is over already, or another process is at work on it.
+    """
+    if view.status not in ("running", "waiting"):
+        raise Problem(409, "conflict", f"The run is {view.status} already.")
+    await visit.note("run.cancel", view.run_id)
+    await visit.runtime.owners.want(view.run_id, wanted=False)
+    handle = visit.runtime.engine.at_work(view.run_id)
+    if handle is None and await visit.live(view.run_id):
         raise Problem(409, "conflict", "Another process is at work on the run.")
     if handle is None:  # it waits, or was cut off: it says so in the journal that it is cancelled
-        handle = await visit.runtime.engine.reopen(run_id)
+        handle = await visit.runtime.engine.reopen(view.run_id)
     await handle.cancel()

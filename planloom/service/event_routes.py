@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from planloom.core.json import Json
+from planloom.core.json import JsonObject
 from planloom.core.plan import RunId
 from planloom.service.problems import Documented, Fault, Problem, described
 from planloom.service.tail import is_over
@@ -39,9 +39,10 @@ _DOCUMENTED: Documented = {
 }
 
 
-def as_data(data: Json) -> bytes:
-    """Write a value as a server-sent event without a number."""
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")
+def as_data(data: JsonObject, *, named: bool = False) -> bytes:
+    """Write an object as a server-sent event without a number; a named one has its `type` for a name."""
+    name = f"event: {data.get('type')}\n" if named else ""
+    return f"{name}data: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")
 
 
 class EventStream(Response):

@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 from planloom.core import events as ev
 from planloom.core.json import JsonObject
 from planloom.core.plan import RunId
+from planloom.core.result import RunResult
+from planloom.core.view import RunView
 from planloom.service.caller import unauthorized
 from planloom.service.event_routes import HEARTBEAT, as_data, left
 from planloom.service.problems import Problem
@@ -55,6 +57,16 @@ async def until_rest(
                 await _leave(visit, run_id)
 
 
+async def at_rest(visit: Visit, run_id: RunId, *, keep: bool) -> RunResult:
+    """Follow a run until it is over or waits, and return its record; arguments and errors as those of `until_rest`."""
+    view = RunView()
+    async with aclosing(until_rest(visit, run_id, keep=keep)) as events:
+        async for event in events:
+            if event is not None:
+                view.apply(event)
+    return view.result()
+
+
 async def _followed(visit: Visit, run_id: RunId, after: int) -> AsyncGenerator[ev.AnyEvent | None]:
     latest = await visit.runtime.engine.journal.latest(run_id)
     known, number = (latest.seq if latest is not None else 0), after
@@ -85,20 +97,21 @@ async def _leave(visit: Visit, run_id: RunId) -> None:
 
 
 async def pieces_of(
-    chunks: AsyncGenerator[JsonObject | None], error_of: Callable[[Problem], JsonObject]
+    chunks: AsyncGenerator[JsonObject | None], error_of: Callable[[Problem], JsonObject], *, named: bool = False
 ) -> AsyncGenerator[bytes]:
     """Write what a protocol tells of a run as server-sent events; a problem on the way ends them as the protocol says.
 
     Args:
         chunks: What is told; `None` when nothing came for a while.
         error_of: Tells a problem.
+        named: Give each event the name that is its `type`.
     """
     try:
         async with aclosing(chunks):
             async for chunk in chunks:
-                yield HEARTBEAT if chunk is None else as_data(chunk)
+                yield HEARTBEAT if chunk is None else as_data(chunk, named=named)
     except Problem as problem:
-        yield as_data(error_of(problem))
+        yield as_data(error_of(problem), named=named)
 
 
 class Awaited(Response):

@@ -18,6 +18,7 @@ from planloom.service.deed_routes import add_deeds
 from planloom.service.event_routes import add_events
 from planloom.service.limits import Limits
 from planloom.service.quality_routes import add_quality
+from planloom.service.responses_routes import add_responses
 from planloom.service.route import bounded
 from planloom.service.run_routes import add_runs
 from planloom.service.visit import Service
@@ -51,16 +52,7 @@ def router(
         dependencies=[Depends(scheme)],
         generate_unique_id_function=lambda route: route.name,
     )
-    for add in (
-        add_workflows,
-        add_runs,
-        add_events,
-        add_deeds,
-        add_artifacts,
-        add_audit,
-        add_quality,
-        add_chat,
-        add_ag_ui,
-    ):
+    runs = (add_workflows, add_runs, add_events, add_deeds, add_artifacts, add_audit, add_quality)
+    for add in (*runs, add_chat, add_responses, add_ag_ui):
         add(api, service)
     return api

@@ -95,9 +95,11 @@ async def _has_begun(visit: Visit, found: OwnedRun, claim: OwnedRun) -> bool:
     """
     if found.request_digest != claim.request_digest:
         raise Problem(422, "idempotency-key-reused", "This Idempotency-Key stands for a request with another body.")
-    if found.run_id in visit.runtime.runs and visit.runtime.engine.at_work(found.run_id) is None:
+    if await visit.runtime.engine.journal.latest(found.run_id) is not None:
+        return True
+    if found.run_id in visit.runtime.runs:
         raise Problem(409, "conflict", "The run of this Idempotency-Key begins at this moment.")
-    return await visit.runtime.engine.journal.latest(found.run_id) is not None
+    return False
 
 
 async def take_up(visit: Visit, run_id: RunId, answers: Mapping[str, bool | Answer] | None = None) -> None:

@@ -21,6 +21,10 @@ include-name = "POST /v1/chat/completions"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]
+include-name = "POST /v1/responses"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
+
+[[operations]]
 include-name = "POST /v1/ag-ui/{name}"
 # Whether messages and answers fit depends on the workflow that they are for.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429"]

@@ -88,17 +88,20 @@ async def test_nothing_of_anothers_comes_out_whatever_is_asked(serve: Serve) -> 
         answer = {"answers": [{"node": "send", "bound_to": bound_to, "approved": True}]}
         resume = {"interruptId": f"{run_id}:{bound_to}:send", "status": "resolved", "payload": {"approved": True}}
         interrupted = {"threadId": "t", "runId": "r", "messages": [], "resume": [resume]}
+        approved = {"type": "mcp_approval_response", "approval_request_id": resume["interruptId"], "approve": True}
+        joined = {"model": "careful", "input": [approved], "previous_response_id": f"resp_{run_id}"}
         draw = random.Random(7)
         for _ in range(300):
             method, path = draw.choice(routes)
             filled = path.replace("{run_id}", draw.choice(pieces)).replace("{digest}", draw.choice(pieces))
             filled = filled.replace("{name}", draw.choice(["sum", run_id, "careful"]))
+            filled = filled.replace("{response_id}", f"resp_{draw.choice(pieces)}")
             reply = await rival.request(
                 draw.choice([method, "GET", "HEAD", "PUT"]),
                 site.url + filled,
                 params={"cursor": cursor} if draw.random() < 0.3 else {"workflow": "careful"},
                 headers={"Idempotency-Key": "acme-key", "Last-Event-ID": draw.choice(["0", "1", "3"])},
-                json=draw.choice([sum_of, {**sum_of, **answer}, interrupted]),
+                json=draw.choice([sum_of, {**sum_of, **answer}, interrupted, joined]),
             )
             assert reply.status_code < 500
             said = reply.text + str(reply.headers)
