@@ -34,7 +34,7 @@ from planloom.core.vote_event import SampleDrawn as SampleDrawn
 
 Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled", "interrupted"]
 """How a run stands; `interrupted` is never written down: it is `running`, and no process is at work on it."""
-Action: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop"]
+Action: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop", "start"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ class AttemptEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided(Event):
-    """The router decided what follows a failed attempt."""
+    """The router decided what follows a failed attempt; or past runs, on which rung the first one is made (`start`)."""
 
     node_id: NodeId
     attempt: int

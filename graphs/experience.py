@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from planloom.core.node_view import AttemptView
 from planloom.core.outcome import FailureKind
 from planloom.core.plan import Node, NodeId
 from planloom.core.view import RunView
 from planloom.core.visit import Visit, VisitKey
-from planloom.graphs.first_rung import Offer, explores, first_rung, signature
-from planloom.models.gateway import Rung
+from planloom.graphs.first_rung import Offer, alike, explores, first_rung, signature
+from planloom.models.prices import Price
 from planloom.state.visits import Visits
 
 _OF_THE_MODEL = frozenset(
@@ -25,6 +26,14 @@ _OF_THE_MODEL = frozenset(
 """Failures that say something of the model; a provider that is down, say, is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """On which rung of its ladder a node starts, and what past runs say of it."""
+
+    rung: int
+    reason: str
+
+
 class Experience:
     """What is known of the rungs, the same all through a run.
 
@@ -37,15 +46,27 @@ class Experience:
     def __init__(self, visits: Visits, known: Mapping[str, Sequence[Visit]], offers: Mapping[str, Offer]) -> None:
         self._visits, self._known, self._offers = visits, known, offers
 
-    def start(self, node: Node, rungs: Sequence[str], start: int, run_id: str) -> int:
-        """Return the rung on which a node starts, where it would start on `start` without experience.
+    def start(self, node: Node, rungs: Sequence[str], start: int, run_id: str | None = None) -> Start | None:
+        """Return where a node starts by what is known of its kind of work; `None` where nothing is.
 
         A rung that a person named for it stays.
+
+        Args:
+            node: A node that asks models.
+            rungs: Its ladder.
+            start: Index of the rung where it would start without experience.
+            run_id: The run; `None` is none in particular, which never starts as if nothing were known.
         """
         known = self._known.get(signature(node))
-        if not known or node.model is not None or explores(run_id, node.id):
-            return start
-        return first_rung([self._offers[name] for name in rungs], start, known, time.time())
+        if not known or node.model is not None:
+            return None
+        ladder = [self._offers[name] for name in rungs]
+        told = alike(ladder, known)
+        if not told:
+            return None
+        if run_id is not None and explores(run_id, node.id):
+            return Start(start, f"one start in twenty ignores past runs; {told}")
+        return Start(first_rung(ladder, start, known, time.time()), told)
 
     async def learn(self, view: RunView) -> None:
         """Keep how a run went on each rung; once, however often it is told.
@@ -58,12 +79,13 @@ class Experience:
         made = [
             (VisitKey(run_id=view.run_id, node_id=seen.id, input_digest=work, signature=signature(node)), visit)
             for seen, node in owned
-            if node is not None and node.kind == "worker"
-            for work, visit in self._made(seen.attempts)
+            if node is not None and node.kind in ("worker", "panel")
+            for work, visit in self._made(seen.attempts, mixed=node.kind == "panel")
         ]
         await self._visits.note(made)
 
-    def _made(self, attempts: Sequence[AttemptView]) -> Iterator[tuple[str, Visit]]:
+    def _made(self, attempts: Sequence[AttemptView], *, mixed: bool) -> Iterator[tuple[str, Visit]]:
+        """Yield the visits that a node's attempts make up; `mixed` ones may ask several models each."""
         by_rung: dict[tuple[str, str], list[AttemptView]] = {}
         for attempt in attempts:
             by_rung.setdefault((attempt.input_digest, attempt.rung), []).append(attempt)
@@ -76,7 +98,7 @@ class Experience:
                     Visit(
                         rung=rung,
                         model=self._offers[rung].model,
-                        served=made[-1].model,
+                        served="" if mixed else made[-1].model,
                         ok=ok,
                         cost_usd=sum(attempt.cost_usd for attempt in made),
                         at=made[-1].ended_at or made[-1].started_at,
@@ -84,14 +106,18 @@ class Experience:
                 )
 
 
-async def experience_of(visits: Visits, rungs: Mapping[str, Rung]) -> Experience:
+async def experience_of(visits: Visits, models: Mapping[str, tuple[str, Price | None]]) -> Experience:
     """Return what past runs say of the rungs.
+
+    Args:
+        visits: Where it is kept.
+        models: What each rung asks now, as the workflow names it to the provider, and its price.
 
     Raises:
         JournalError: It could not be read.
     """
     offers = {
-        name: Offer(name=name, model=rung.model, price=rung.price.input + rung.price.output if rung.price else 0.0)
-        for name, rung in rungs.items()
+        name: Offer(name=name, model=model, price=price.input + price.output if price else 0.0)
+        for name, (model, price) in models.items()
     }
     return Experience(visits, await visits.read(), offers)

@@ -6,7 +6,8 @@ cost. The cheapest start is taken, the lower one of two that cost the same: so a
 than `p[i] * C[i + 1]`, which is what trying it saves.
 
 `p` is the mean of a Beta posterior over visits, from a uniform prior. A visit counts for half as much with every 30
-days, and for a quarter once the provider serves another model under the same name; so a rung that is passed over comes
+days, for a quarter once the provider serves another model under the same name, and not at all once the workflow names
+another one; so a rung that is passed over comes
 back to the prior, and is tried again. Besides, one start in twenty is where it would be without any experience.
 """
 
@@ -37,7 +38,8 @@ def signature(node: Node) -> str:
     """Return what makes two nodes the same kind of work: everything that is asked of a model, but no inputs."""
     grants = [[grant.tool, sorted(grant.args)] for grant in node.tools]
     checks = [repr(check) for check in node.checks]
-    return digest([node.kind, node.goal, grants, dict(node.output) if node.output else None, checks, repr(node.agree)])
+    asked = [node.kind, node.goal, grants, dict(node.output) if node.output else None, checks, repr(node.agree)]
+    return digest([*asked, repr(node.panel)] if node.panel else asked)
 
 
 def explores(run_id: str, node_id: str) -> bool:
@@ -66,6 +68,29 @@ def first_rung(ladder: Sequence[Offer], start: int, visits: Sequence[Visit], now
     return best
 
 
+def alike(ladder: Sequence[Offer], visits: Sequence[Visit]) -> str:
+    """Say how past visits to each rung's model went, such as `mini: 18 of 20 alike succeeded`.
+
+    Args:
+        ladder: From cheap to strong.
+        visits: Of the same kind of work.
+    """
+    told: list[str] = []
+    for offer in ladder:
+        same, served = _same(offer, visits)
+        others = sum(visit.served != served for visit in same)
+        fades = f" ({others} of them under another model, which count a quarter)" if others else ""
+        if same:
+            told.append(f"{offer.name}: {sum(visit.ok for visit in same)} of {len(same)} alike succeeded{fades}")
+    return "; ".join(told)
+
+
+def _same(offer: Offer, visits: Sequence[Visit]) -> tuple[list[Visit], str]:
+    """Return the visits to a rung's model, and what the provider serves under its name now."""
+    same = [visit for visit in visits if visit.rung == offer.name and visit.model == offer.model]
+    return same, max(same, key=lambda visit: visit.at).served if same else ""
+
+
 def _chance(offer: Offer, visits: Sequence[Visit], now: float) -> float:
     """Return how likely a visit succeeds: the mean of the posterior."""
     weighed = _weighed(offer, visits, now)
@@ -75,8 +100,7 @@ def _chance(offer: Offer, visits: Sequence[Visit], now: float) -> float:
 
 def _weighed(offer: Offer, visits: Sequence[Visit], now: float) -> list[tuple[Visit, float]]:
     """Return the visits to a rung's model, each with what it still counts for."""
-    same = [visit for visit in visits if visit.rung == offer.name and visit.model == offer.model]
-    newest = max(same, key=lambda visit: visit.at).served if same else ""
+    same, newest = _same(offer, visits)
     return [
         (visit, 0.5 ** (max(0.0, now - visit.at) / HALF_LIFE_S) * (1.0 if visit.served == newest else _OTHER_MODEL))
         for visit in same

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from planloom.core import events as ev
 from planloom.core.check import Agree
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.node_view import AttemptView
@@ -10,6 +11,7 @@ from planloom.core.outcome import Failed, Outcome
 from planloom.core.plan import Node
 from planloom.core.result import DecisionRecord
 from planloom.graphs.context import Run
+from planloom.graphs.experience import Experience
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +88,7 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     ever = [a for a in attempts if a.input_digest == input_digest]
     same = [a for a in ever if a.started_at >= run.view.reopened_at]
     if not same and run.experience is not None and rungs and lane is None:
-        progress.rung = run.experience.start(node, rungs, start, run.log.run_id)
+        _start_by_experience(progress, node, run, run.experience)
     if same:
         _take_up_rung(progress, node, run, same)
     if ever and _may_have_written(node, run, ever[-1]):
@@ -95,6 +97,15 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
             reason="its process stopped in the middle: the write may have happened already"
         )
     return progress
+
+
+def _start_by_experience(progress: Progress, node: Node, run: Run, experience: Experience) -> None:
+    """Start where past runs say, and write down what they say."""
+    chosen = experience.start(node, progress.rungs, progress.rung, run.log.run_id)
+    if chosen is not None:
+        progress.rung = chosen.rung
+        rung = progress.rungs[chosen.rung]
+        run.log.note(ev.Decided(node_id=node.id, attempt=0, action="start", reason=chosen.reason, rung=rung))
 
 
 def _take_up_rung(progress: Progress, node: Node, run: Run, same: list[AttemptView]) -> None:

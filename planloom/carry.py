@@ -143,7 +143,8 @@ async def _experience(
 ) -> Experience | None:
     if spec.memory is None or not spec.memory.first_rung:
         return None
-    return await experience_of(Visits(journal, spec.memory.scope or spec.name, tenant), rungs)
+    models = {name: (rung.model, rung.price) for name, rung in rungs.items()}
+    return await experience_of(Visits(journal, spec.memory.scope or spec.name, tenant), models)
 
 
 def _first(error: BaseException) -> Exception:

@@ -116,18 +116,22 @@ def _aside(workflow: Workflow) -> Sequence[Problem]:
     return workflow.as_config_error(list(set_aside(read_policy(workflow.base_dir / named), workflow.spec))).problems
 
 
-async def explain(file: str, *, as_json: bool) -> None:
+async def explain(file: str, journal: str | None, *, as_json: bool) -> None:
     """Print what a workflow would do.
 
     Raises:
         ConfigError: Something is wrong with it.
+        JournalError: It starts nodes by past runs, and the journal cannot be read.
     """
+    from planloom.cli.starts import starts_of
+
     workflow = load_workflow(file)
     checked = await _check(workflow)
+    starts = await starts_of(workflow, checked.plan, journal)
     if as_json:
-        typer.echo(json.dumps(explained_json(workflow.spec, checked), ensure_ascii=False))
+        typer.echo(json.dumps(explained_json(workflow.spec, checked, starts), ensure_ascii=False))
     else:
-        console().print(explained(workflow, checked))
+        console().print(explained(workflow, checked, starts))
 
 
 async def lock(file: str) -> None:

@@ -1,6 +1,6 @@
 """What a workflow would do, before anything runs: its plan, the range of calls and cost, who plans."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from planloom.configs.spec import BudgetSpec, RungSpec, WorkflowSpec
 from planloom.core.check import Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck, TextCheck
 from planloom.core.errors import ConfigError
 from planloom.core.json import JsonObject
-from planloom.core.plan import Node, Plan
+from planloom.core.plan import Node, NodeId, Plan
 from planloom.graphs.critical_path import timing
 
 if TYPE_CHECKING:
@@ -32,8 +32,14 @@ _ONE_WORKER = (
 )
 
 
-def explained(workflow: Workflow, checked: "Checked") -> RenderableType:
-    """Draw the plan table of a hand-written plan, or say who will plan and with what; then the models."""
+def explained(workflow: Workflow, checked: "Checked", starts: Mapping[NodeId, str]) -> RenderableType:
+    """Draw the plan table of a hand-written plan, or say who will plan and with what; then the models.
+
+    Args:
+        workflow: The workflow.
+        checked: It, compiled.
+        starts: On which rung nodes start by past runs, and why.
+    """
     spec = workflow.spec
     parts: list[RenderableType] = [Text(spec.name, "bold")]
     if spec.description:
@@ -42,6 +48,7 @@ def explained(workflow: Workflow, checked: "Checked") -> RenderableType:
         parts.append(_planner(spec, checked.planner_calls or (1, 1)))
     else:
         parts += [_nodes(checked.plan, checked), _sums(spec, checked.plan, checked)]
+        parts += [Text.assemble(("starts  ", "bold"), f"{node_id} {why}") for node_id, why in starts.items()]
     parts += [Text(), _models(spec), *_tools(spec, checked)]
     parts.append(Text.assemble(("budget  ", "bold"), _budget(spec.budget)))
     warned = warnings_of(workflow, checked)
@@ -56,7 +63,7 @@ def warnings_of(workflow: Workflow, checked: "Checked") -> ConfigError:
     return ConfigError(workflow.source, [replace(problem, message=f"warning: {problem.message}") for problem in found])
 
 
-def explained_json(spec: WorkflowSpec, checked: "Checked") -> JsonObject:
+def explained_json(spec: WorkflowSpec, checked: "Checked", starts: Mapping[NodeId, str]) -> JsonObject:
     """Return the same as data: each node's range, the longest way through, and what is odd about the plan."""
     calls = {node_id: float(item.calls_high) for node_id, item in checked.estimates.items()}
     shape = timing(checked.edges, calls)
@@ -68,6 +75,7 @@ def explained_json(spec: WorkflowSpec, checked: "Checked") -> JsonObject:
         "nodes": nodes,
         "longest": [str(node_id) for node_id in shape.path],
         "parallelism": shape.parallelism,
+        "starts": {str(node_id): why for node_id, why in starts.items()},
         "findings": [finding.as_json() for finding in checked.findings],
     }
 

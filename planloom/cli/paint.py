@@ -38,6 +38,7 @@ MARKS: Mapping[MarkKind, tuple[str, SpanKind]] = {
     "replan": (ACTION_MARKS["replan"], "plan"),
     "ask": (ACTION_MARKS["ask"], "human"),
     "stop": (ACTION_MARKS["stop"], "failed"),
+    "start": (ACTION_MARKS["start"], "plan"),
     "held": ("‖", "human"),
     "approved": ("✓", "passed"),
     "rejected": ("✗", "failed"),

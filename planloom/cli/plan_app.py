@@ -27,7 +27,7 @@ def explain(
         return
     from planloom.cli import checking
 
-    asyncio.run(checking.explain(target, as_json=as_json))
+    asyncio.run(checking.explain(target, journal, as_json=as_json))
 
 
 def promote(run_id: opt.RunId, output: opt.Output = None, journal: opt.Journal = None) -> None:

@@ -46,6 +46,7 @@ ACTION_MARKS: dict[str, str] = {
     "replan": "⤴",
     "ask": "?",
     "stop": "✗",
+    "start": "▸",
 }
 
 

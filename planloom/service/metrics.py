@@ -21,9 +21,7 @@ class Metrics:
         self._attempts = Counter(
             "planloom_attempts", "Attempts that ended; failure is empty for good ones.", ["failure"], registry=registry
         )
-        self._decisions = Counter(
-            "planloom_decisions", "What the router decided after failures.", ["action"], registry=registry
-        )
+        self._decisions = Counter("planloom_decisions", "What the router decided.", ["action"], registry=registry)
         self._tokens = Counter("planloom_tokens", "Tokens of model calls.", ["rung", "type"], registry=registry)
         self._usd = Counter("planloom_cost_usd", "US dollars of model calls.", ["rung"], registry=registry)
         self._calls = Histogram(

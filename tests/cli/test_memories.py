@@ -147,3 +147,28 @@ def test_a_file_with_a_line_that_is_no_entry_is_refused_whole(cli, kept, tmp_pat
     assert refused.code == 2
     assert refused.err.startswith(message)
     assert cli("memory", "list", "--tenant", "other").out == ""
+
+
+LEARNS = """
+version: 1
+name: learns
+models:
+  mini: {model: "rehearsal:mini", script: s.yaml, price: {input: 1, output: 1}}
+  big: {model: "rehearsal:big", script: s.yaml, price: {input: 20, output: 20}}
+memory: {first_rung: true}
+nodes:
+  hard: {goal: Hard, checks: [{regex: right}]}
+"""
+
+
+def test_show_and_explain_say_what_past_runs_say_of_the_first_rung(cli, tmp_path) -> None:
+    (tmp_path / "s.yaml").write_text("rehearsal: 1\nrules: [{text: right}]\n")
+    (tmp_path / "w.yaml").write_text(LEARNS)
+    assert "starts" not in cli("explain", "w.yaml").out
+    for _ in range(2):
+        assert cli("run", "w.yaml").code == 0
+    assert "starts  hard on mini (mini: 2 of 2 alike succeeded)" in cli("explain", "w.yaml").out
+    assert json.loads(cli("explain", "w.yaml", "--json").out)["starts"] == {
+        "hard": "on mini (mini: 2 of 2 alike succeeded)"
+    }
+    assert "mini: 1 of 1 alike succeeded" in cli("show", "last").out

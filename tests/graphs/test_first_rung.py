@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from planloom.core.plan import Grant, Node, NodeId, ToolName
 from planloom.core.visit import Visit
-from planloom.graphs.first_rung import HALF_LIFE_S, Offer, explores, first_rung, signature
+from planloom.graphs.first_rung import HALF_LIFE_S, Offer, alike, explores, first_rung, signature
 
 LADDER = [
     Offer(name="mini", model="mini-1", price=1.0),
@@ -53,6 +53,15 @@ def test_what_was_learned_fades_with_age_and_under_another_model() -> None:
     assert first_rung(LADDER, 0, visits(0, 0, 16, model="mini-0"), NOW) == 0  # the workflow names another one now
     renamed = visits(0, 0, 16, age_s=60, served="s-1") + visits(0, 1, 0, served="s-2")
     assert first_rung(LADDER, 0, renamed, NOW) == 0
+
+
+def test_what_is_known_of_a_rung_is_told_with_what_of_it_fades() -> None:
+    known = visits(0, 14, 2, age_s=60, served="s-1") + visits(0, 4, 0, served="s-2") + visits(1, 3, 0)
+    assert alike(LADDER, known) == (
+        "mini: 18 of 20 alike succeeded (16 of them under another model, which count a quarter); "
+        "mid: 3 of 3 alike succeeded"
+    )
+    assert alike(LADDER, visits(0, 9, 0, model="mini-0")) == ""
 
 
 def test_without_prices_nothing_is_passed_over() -> None:

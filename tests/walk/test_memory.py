@@ -20,6 +20,7 @@ from planloom.core.errors import ConfigError
 from planloom.core.json import Json
 from planloom.core.memory import Memory, Origin, identify
 from planloom.core.plan import RunId
+from planloom.core.result import DecisionRecord
 from planloom.engine import Engine
 from planloom.graphs.first_rung import explores
 from planloom.models.sizes import estimate
@@ -297,6 +298,7 @@ async def test_runs_learn_on_which_rung_to_start_and_become_cheaper(
 ) -> None:
     server = await serve_model(rules({"when": {"node": "hard", "model": "mini"}, "text": "wrong"}, {"text": "right"}))
     costs: list[float] = []
+    starts: list[list[DecisionRecord]] = []
     async with Engine(journal=journal, base_url=server.base_url) as engine:
         while len(costs) < 16:
             run_id = RunId(f"run-{len(costs)}")
@@ -306,7 +308,11 @@ async def test_runs_learn_on_which_rung_to_start_and_become_cheaper(
             result = await handle.result()
             assert (result.status, result.output) == ("done", ["right", "right"]), result.error
             costs.append(result.cost_usd)
+            starts.append([made for made in result.decisions if made.action == "start"])
     first = [server.models("hard")[:2], server.models("hard")[-2:]]
     assert first == [["mini", "big"], ["big", "big"]]
     assert set(server.models("easy")) == {"mini"}
     assert costs[-1] < costs[0]
+    assert starts[0] == []
+    assert {(made.node_id, made.rung) for made in starts[-1]} == {("hard", "big"), ("easy", "mini")}
+    assert "mini: 15 of 15 alike succeeded" in [made.reason for made in starts[-1]]
