@@ -155,7 +155,7 @@ def _open_decision(node: Node, run: Run, attempt: int) -> Decision | None:
     return None
 
 
-def _decision(made: DecisionRecord, vote: Agree | None) -> Decision:
+def _decision(made: DecisionRecord, vote: Agree | None) -> Decision | None:
     match made.action:
         case "vote" if vote is not None:
             return Vote(agree=vote, reason=made.reason)
@@ -169,3 +169,5 @@ def _decision(made: DecisionRecord, vote: Agree | None) -> Decision:
             return Ask(reason=made.reason)
         case "stop":
             return Stop(reason=made.reason)
+        case "start":
+            return None

@@ -31,6 +31,8 @@ from planloom.state.tables import memories
 
 _MOST_DIMENSIONS = 16_000
 """Of a vector that pgvector takes."""
+_AT_ONCE = 200
+"""Vectors that are fetched at once: they take kilobytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def numbers_by_nearness(connection: Connection, near: Vector, mine: ColumnElemen
     if has_pgvector(connection) and len(near.values) <= _MOST_DIMENSIONS:
         return _in_the_database(connection, near, wanted, limit)
     layout, packed = _layout(connection, len(near.values))
-    rows = connection.execute(select(memories.c.number, packed.label("packed"), memories.c.at).where(wanted))
+    compared = select(memories.c.number, packed.label("packed"), memories.c.at).where(wanted)
+    rows = connection.execute(compared.execution_options(yield_per=_AT_ONCE))
     far = ((-near.cosine(layout.unpack(row.packed)), -row.at, int(row.number)) for row in rows)
     return [number for _, _, number in nsmallest(limit, (item for item in far if item[0] < 0))]
 
