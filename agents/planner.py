@@ -50,6 +50,8 @@ class Assignment:
     """Whether nodes may recall and remember."""
     panels: bool = False
     """Whether nodes may be panels."""
+    single: bool = False
+    """Whether it may ask for one worker in place of the plan's."""
     remembered: str = ""
     """What earlier runs remembered, as a section of the prompt."""
     method: str = ""
@@ -66,6 +68,8 @@ class Draft:
     output: Json
     text: str
     """The reply itself, for a repair round."""
+    single: bool = False
+    """One worker should do what the nodes that ask a model do."""
     findings: tuple[Finding, ...] = ()
     """What could not be read as a plan at all."""
 
@@ -250,6 +254,7 @@ def _brief(assignment: Assignment) -> str:
         + section("House rules", assignment.instructions)
         + section("Purpose", assignment.description)
         + section("Panels", prompt("panels") if assignment.panels else "")
+        + section("One worker", prompt("single") if assignment.single else "")
         + section("Memory", prompt("memory") if assignment.memory else "")
         + section("Plans of similar tasks", _offers(assignment))
         + section("Inputs of the task", block(inputs))
@@ -299,7 +304,8 @@ def read_plan(value: JsonObject, text: str = "") -> Draft:
     Raises:
         PlanError: A node does not fit the form.
     """
-    return Draft(nodes=_read_nodes(value.get("nodes")), output=value.get("output"), text=text)
+    single = value.get("single") is True
+    return Draft(nodes=_read_nodes(value.get("nodes")), output=value.get("output"), text=text, single=single)
 
 
 def read_draft(reply: Reply) -> Draft:

@@ -20,9 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from planloom.core.plan import Node, NodeId
+from planloom.graphs.compile import compile_plan
 from planloom.graphs.critical_path import timing
 from planloom.graphs.lanes import Lane, assign
+from planloom.graphs.lint import Facts
 from planloom.graphs.schedule import Deps, Scheduler, Settled
+from planloom.graphs.single import as_single
 
 _TERMINALS = ("START", "END")
 _SPAN_S = 1e5
@@ -98,6 +101,16 @@ def makespan(deps: Deps, seconds: Mapping[NodeId, float]) -> float:
         return runner.run(run())
 
 
+def workers_left(deps: Deps) -> int:
+    """Return how many workers a plan has once those of a chain are one."""
+    facts = Facts(inputs=frozenset(), tools={}, rungs=frozenset({"mini"}), max_nodes=len(deps), by_hand=False)
+    name = {node_id: NodeId(f"step{node_id}") for node_id in deps}
+    nodes = [
+        Node(id=name[node_id], goal="Do it", needs=tuple(name[n] for n in needs)) for node_id, needs in deps.items()
+    ]
+    return len(as_single(compile_plan(nodes, None, facts), facts, asked=False).compiled.plan.nodes)
+
+
 @dataclass(frozen=True)
 class Tally:
     """What came of all plans."""
@@ -108,6 +121,10 @@ class Tally:
     sequential: int
     """Plans whose parallelism is under 1.05."""
     mean_parallelism: float
+    one_worker: int
+    """Plans that `planner: {single: auto}` makes one worker."""
+    workers_left: int
+    """Workers of all plans after that."""
     price: float
     slower: float
     deadline: float
@@ -128,7 +145,7 @@ def measure(plans: Iterable[HumanPlan], *, price: float, slower: float, deadline
     differing: list[str] = []
     shares: list[float] = []
     parallelism: list[float] = []
-    nodes = moved = late = 0
+    nodes = moved = late = one_worker = workers = 0
     spent = saved = 0.0
     for plan in plans:
         base = makespan(plan.deps, plan.seconds)
@@ -147,6 +164,8 @@ def measure(plans: Iterable[HumanPlan], *, price: float, slower: float, deadline
         nodes, spent, saved = nodes + len(plan.deps), spent + cost, saved + less
         shares.append(less / cost if cost else 0.0)
         parallelism.append(timing(plan.deps, plan.seconds).parallelism)
+        left = workers_left(plan.deps)
+        one_worker, workers = one_worker + (left == 1 < len(plan.deps)), workers + left
     count = len(shares)
     return Tally(
         plans=count,
@@ -154,6 +173,8 @@ def measure(plans: Iterable[HumanPlan], *, price: float, slower: float, deadline
         equal_to_gold=count - len(differing),
         sequential=sum(found < 1.05 for found in parallelism),
         mean_parallelism=round(sum(parallelism) / count, 4) if count else 0.0,
+        one_worker=one_worker,
+        workers_left=workers,
         price=price,
         slower=slower,
         deadline=deadline,
@@ -180,6 +201,7 @@ def main() -> None:
     print(f"{tally.plans} plans, {tally.nodes} nodes; parallelism {tally.mean_parallelism:.2f} on average")
     print(f"makespan equals the gold critical path in {tally.equal_to_gold} of {tally.plans}")
     print(f"{tally.sequential} plans are chains: one worker is as fast")
+    print(f"single: auto makes {tally.one_worker} plans one worker, and leaves {tally.workers_left} of {tally.nodes}")
     lane = f"cheap lane at {tally.price:g} of the price, {tally.slower:g} times as long"
     print(f"{lane}, deadline {tally.deadline:g}:")
     print(f"{tally.moved} nodes moved, {tally.late} plans late")

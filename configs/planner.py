@@ -64,6 +64,8 @@ class PlannerSpec(Part):
     """What a human must approve: nothing, each node with `effect: write`, or the whole plan as well."""
     instructions: str = ""
     """Added to the planner's prompt: house rules, domain knowledge."""
+    single: Literal["off", "auto"] = "off"
+    """`auto`: neighbouring workers of a plan in which nothing can run side by side become one worker."""
     panels: bool = False
     """Let it write nodes with a `panel`; those written by hand need no leave."""
     reuse: str | None = None

@@ -20,7 +20,9 @@ from planloom.core.panel_events import BoardAdvanced as BoardAdvanced
 from planloom.core.panel_events import PanelStopped as PanelStopped
 from planloom.core.pins import PinnedServer
 from planloom.core.plan import NodeId, RunId
+from planloom.core.plan_events import MergeReason as MergeReason
 from planloom.core.plan_events import NodePlanned as NodePlanned
+from planloom.core.plan_events import NodesMerged as NodesMerged
 from planloom.core.plan_events import PlanChoice as PlanChoice
 from planloom.core.plan_events import PlanDrafted as PlanDrafted
 from planloom.core.plan_events import PlanPurpose as PlanPurpose
@@ -304,6 +306,7 @@ AnyEvent: TypeAlias = (
     | NodePlanned
     | PlanDrafted
     | PlansCompared
+    | NodesMerged
     | PlanReady
     | PlanRejected
     | ReplanFailed

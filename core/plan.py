@@ -136,6 +136,7 @@ FindingCode: TypeAlias = Literal[
     "no_price",
     "id_reused",
     "empty_plan",
+    "kept_apart",
     "untrusted_flow",
     "policy_aside",
 ]

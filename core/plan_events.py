@@ -7,6 +7,7 @@ from planloom.core.event import Event
 from planloom.core.plan import Finding, Node, NodeId, Plan
 
 PlanChoice: TypeAlias = Literal["agreed", "next rung", "lint"]
+MergeReason: TypeAlias = Literal["chain", "planner"]
 PlanPurpose: TypeAlias = Literal["plan", "repair", "replan", "edit", "mend", "reuse"]
 
 
@@ -37,6 +38,17 @@ class PlanReady(Event):
     plan: Plan
     purpose: PlanPurpose
     warnings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodesMerged(Event):
+    """Nodes of which none can run beside another became one worker; the plan that follows has it in their place."""
+
+    into: NodeId
+    nodes: tuple[NodeId, ...]
+    """In their order; each one's result stands under its name in the worker's."""
+    reason: MergeReason
+    """The plan is a chain, or the planner said that one worker should do it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

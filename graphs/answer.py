@@ -7,9 +7,8 @@ from planloom.core.json import Json
 from planloom.core.plan import NodeId
 from planloom.core.refs import RefError, Scope, find_refs, resolve
 from planloom.core.view import RunView
-from planloom.graphs.compile import sinks
+from planloom.graphs.compile import output_of
 from planloom.graphs.context import Outputs
-from planloom.graphs.lint import dependencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +53,7 @@ def output_template(view: RunView) -> Json:
     """Return the template of the run's output; without one, the last node's output, or those of all last nodes."""
     if view.plan is None:
         return None
-    if view.plan.output is not None:
-        return view.plan.output
-    deps = {node.id: dependencies(node) for node in view.plan.nodes.values()}
-    last = sinks(view.plan.nodes, deps)
-    if len(last) == 1:
-        return f"${{nodes.{last[0]}.output}}"
-    return {node_id: f"${{nodes.{node_id}.output}}" for node_id in last}
+    return output_of(view.plan)
 
 
 def _wanted(template: Json, view: RunView) -> set[NodeId]:

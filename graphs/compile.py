@@ -201,3 +201,13 @@ def _lint_unread(
         if node_id not in wanted and nodes[node_id].effect != "write":
             message = "nothing reads this node's output"
             yield Finding(code="unread_output", node_id=node_id, message=message, fatal=False)
+
+
+def output_of(plan: Plan) -> Json:
+    """Return the template of a plan's output; without one, the last node's output, or those of all last nodes."""
+    if plan.output is not None:
+        return plan.output
+    last = sinks(plan.nodes, {node.id: dependencies(node) for node in plan.nodes.values()})
+    if len(last) == 1:
+        return f"${{nodes.{last[0]}.output}}"
+    return {node_id: f"${{nodes.{node_id}.output}}" for node_id in last}

@@ -23,6 +23,7 @@ from planloom.graphs.patch import Bounds, apply_patch, cone, guard, lint_patch
 from planloom.graphs.plan_vote import PlanVote
 from planloom.graphs.recall import recall_for_planner
 from planloom.graphs.schedule import Scheduler
+from planloom.graphs.single import as_single
 from planloom.graphs.taint import closed_failure, closed_value
 
 
@@ -38,6 +39,8 @@ class Planning:
     calls: int = 0
     offers: tuple[Shelved, ...] = ()
     """Plans of similar tasks, for the planner to adapt."""
+    asks_single: bool = False
+    """The planner said of its last draft that one worker should do it."""
     remembered: str = ""
     """What the planner is shown of earlier runs."""
     error: str = ""
@@ -71,7 +74,7 @@ class Planning:
             if (kept := await self._reused()) is not None:
                 await self.adopt(kept, "reuse")
                 return
-            compiled = await self._write_plan()
+            compiled = self._as_single(await self._write_plan())
         except (ModelError, BudgetExceeded, PlanError) as exc:
             self.error = f"no plan: {exc}"
             if self.scheduler is not None:
@@ -79,6 +82,14 @@ class Planning:
             return
         await self.adopt(compiled, "plan")
         self._mend_soon()
+
+    def _as_single(self, compiled: Compiled) -> Compiled:
+        if self.run.spec.planner.single == "off":
+            return compiled
+        single = as_single(compiled, self.run.facts, asked=self.asks_single)
+        for event in single.merged:
+            self.run.log.note(event)
+        return single.compiled
 
     async def _reused(self) -> Compiled | None:
         """Look for promoted plans; return the one that was made for this very job, if it still passes the compiler."""
@@ -159,11 +170,12 @@ class Planning:
     def _compile(self, draft: Draft) -> Compiled:
         if draft.findings:
             raise PlanError(draft.findings)
+        self.asks_single = draft.single
         return compile_plan(draft.nodes.values(), draft.output, self.run.facts)
 
     def _start_early(self, node: Node) -> None:
         """Hand a node on while the plan is still being written; a faulty one waits for the plan's end."""
-        if self.scheduler is None or lint_node(node, self.run.facts):
+        if self.scheduler is None or self.run.spec.planner.single == "auto" or lint_node(node, self.run.facts):
             return
         if len(self.run.view.provisional) >= self.run.facts.max_nodes or node.id in self.run.view.provisional:
             return
@@ -291,5 +303,6 @@ class Planning:
             offers=[item.as_offer() for item in offers],
             memory=spec.memory is not None,
             panels=spec.planner.panels,
+            single=spec.planner.single == "auto",
             remembered=self.remembered,
         )

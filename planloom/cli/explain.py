@@ -31,6 +31,8 @@ _ONE_WORKER = (
     "be sent the context once. Nodes of their own still pay where each has a check, or a cheaper model will do"
 )
 
+_SINGLE = "where nothing can run side by side, neighbouring workers become one; no node starts before the plan is whole"
+
 
 def explained(workflow: Workflow, checked: "Checked", starts: Mapping[NodeId, str]) -> RenderableType:
     """Draw the plan table of a hand-written plan, or say who will plan and with what; then the models.
@@ -180,6 +182,7 @@ def _planner(spec: WorkflowSpec, calls: tuple[int, int]) -> RenderableType:
         ("plan", f"written at run time by {spec.planner_rung or 'no model: none is configured'}"),
         ("calls", f"{count_range(*calls)} for the plan{_agreed(spec)}"),
         ("nodes", f"at most {planner.max_nodes}, {planner.repairs} rounds to repair a rejected plan"),
+        *([("single", _SINGLE)] if planner.single == "auto" else []),
         ("route", f"{_route(spec)}"),
         ("approve", {"never": "nothing", "writes": "nodes that write", "plan": "the plan"}[planner.approve]),
     ]

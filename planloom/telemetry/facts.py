@@ -52,6 +52,11 @@ def _(event: ev.NodePlanned) -> dict[str, Json]:
 
 
 @facts_of.register
+def _(event: ev.NodesMerged) -> dict[str, Json]:
+    return {"into": event.into, "nodes": ",".join(event.nodes), "reason": event.reason}
+
+
+@facts_of.register
 def _(event: ev.PlanReady) -> dict[str, Json]:
     warnings = "; ".join(finding.text for finding in event.warnings)
     return {

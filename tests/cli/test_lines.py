@@ -138,6 +138,10 @@ CASES: list[tuple[ev.AnyEvent, str]] = [
         "approval-given node=plan approved=false",
     ),
     (
+        ev.NodesMerged(at=1.0, into=NodeId("a_to_b"), nodes=(A, NodeId("b")), reason="chain"),
+        "nodes-merged into=a_to_b nodes=a,b reason=chain",
+    ),
+    (
         ev.BatchAdvanced(at=1.0, batch="k", rung="slow", batch_id="b_1", status="in_progress", done=12, total=40),
         "batch-advanced batch=b_1 rung=slow status=in_progress done=12/40",
     ),

@@ -115,6 +115,7 @@ EVENTS: list[ev.AnyEvent] = [
         seconds=0.5,
         error="lost",
     ),
+    ev.NodesMerged(into=NodeId("a_to_b"), nodes=(A, NodeId("b")), reason="chain"),
     ev.BatchAdvanced(batch="k", rung="slow", batch_id="b", status="in_progress", done=1, total=2, calls={"c": "d"}),
     ev.ToolCalled(node_id=A, attempt=1, tool="db.query", args={"sql": "SELECT 'é'"}, seconds=0.1, error="x"),
     ev.EffectStarted(node_id=A, attempt=1, tool="t.w", key="k", work="w", args={"to": "x"}),

@@ -81,3 +81,4 @@ def test_the_benchmark_of_human_plans_runs_the_scheduler_and_prints_json(tmp_pat
     tally = json.loads(done.stdout)
     assert (tally["plans"], tally["equal_to_gold"], tally["differing"]) == (3, 2, ["wrong"])
     assert (tally["moved"], tally["late"]) == (2, 0)
+    assert (tally["one_worker"], tally["workers_left"]) == (1, 3 + 1 + 1)
