@@ -25,6 +25,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from planloom.core.errors import ConfigError, Problem
 from planloom.core.json import Json
 from planloom.quality.calibrate import calibrate
 from planloom.quality.curve import Case, Curve, draw_curve
@@ -179,6 +180,8 @@ def measure(args: argparse.Namespace) -> dict[str, Json]:
         rules["calibrated"] = fitted
     if args.second:
         pairs = paired(rows, read_recordings(args.second, model=args.second_model))
+        if not pairs:
+            raise ConfigError(str(args.second), [Problem(f"expected questions of {args.data}", "question_id")])
         first = sum(pair[0].right for pair in pairs) / len(pairs)
         rules["two_answers"] = {"n": len(pairs), **report(by_consensus(pairs, TWO_THRESHOLD), first, costs)}
     return {
@@ -215,7 +218,10 @@ def main() -> None:
     parser.add_argument("--strong-price", type=float, default=24.7)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    found = measure(args)
+    try:
+        found = measure(args)
+    except ConfigError as exc:
+        parser.error(str(exc))
     if args.json:
         print(json.dumps(found, indent=1))
     else:
