@@ -8,6 +8,7 @@ from planloom.core.json import Json, JsonObject
 
 Kind: TypeAlias = Literal["text", "json"]
 _PREFIX = "sha256:"
+_MAX_KEYS, _KEY_CHARS = 12, 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +22,44 @@ class Reference:
     """Text as it is, or any other value as JSON."""
     head: str
     """Its first characters."""
+    outline: str
+    """What there is to be read, by `outlined`."""
 
     def as_json(self) -> JsonObject:
         """Shape shown to models."""
-        return {"artifact": _PREFIX + self.digest, "bytes": self.size_bytes, "kind": self.kind, "head": self.head}
+        shown: JsonObject = {"artifact": _PREFIX + self.digest, "bytes": self.size_bytes, "kind": self.kind}
+        return {**shown, "head": self.head, "outline": self.outline}
+
+
+def outlined(value: Json, depth: int = 3) -> str:
+    """Say how a value is built, so that its parts can be asked for: lines of a text, keys and lengths of JSON.
+
+    It says nothing that the value does not: whoever may read the value may read it.
+
+    Args:
+        value: A value.
+        depth: Levels of JSON that are opened; of a list, its first item stands for all.
+    """
+    match value:
+        case str():
+            lines = value.count("\n") + 1
+            return f"text, {lines:,} lines" if lines > 1 else "text"
+        case list():
+            first = f", the first: {outlined(value[0], depth - 1)}" if value and depth > 1 else ""
+            return f"list of {len(value):,}{first}"
+        case dict():
+            told = [
+                f"{key[:_KEY_CHARS]}: {outlined(item, depth - 1)}" if depth > 1 else key[:_KEY_CHARS]
+                for key, item in list(value.items())[:_MAX_KEYS]
+            ]
+            more = f", and {len(value) - _MAX_KEYS:,} more" if len(value) > _MAX_KEYS else ""
+            return f"{{{', '.join(told)}{more}}}"
+        case bool():
+            return "boolean"
+        case None:
+            return "null"
+        case _:
+            return "number"
 
 
 def named(text: str) -> str:

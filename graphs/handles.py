@@ -6,37 +6,16 @@ from collections.abc import Mapping
 
 from planloom.agents.dialogue import Tools
 from planloom.core import events as ev
-from planloom.core.artifact import digests_in, filled, named
+from planloom.core.artifact import digests_in, filled
 from planloom.core.errors import ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import NodeId
+from planloom.graphs.slices import OFFER, READ, Slices
 from planloom.models.base import ToolOffer
 from planloom.state.log import RunLog
 
 MAX_SHOWN_CHARS = 40_000
 """Of one value as JSON that a model is shown whole."""
-READ = "artifact__read"
-_DEFAULT_CHARS, _MAX_CHARS = 10_000, 30_000
-_CHARACTER_BYTES = 4
-_NUMBER: JsonObject = {"type": "integer", "minimum": 0}
-_OFFER = ToolOffer(
-    name=READ,
-    description=(
-        "Read a part of a large value that is shown as {artifact, bytes, kind, head}. Returns {text, next_offset}; at"
-        " the end next_offset is null. Such an object may also be passed to another tool as an argument: the tool"
-        " gets the whole value."
-    ),
-    parameters={
-        "type": "object",
-        "properties": {
-            "artifact": {"type": "string", "description": "sha256:..."},
-            "offset": {**_NUMBER, "description": "bytes to skip: the next_offset of the answer before"},
-            "limit": {**_NUMBER, "description": f"characters, {_DEFAULT_CHARS} when left out, {_MAX_CHARS} at most"},
-        },
-        "required": ["artifact"],
-        "additionalProperties": False,
-    },
-)
 
 
 class Handled:
@@ -71,7 +50,7 @@ class Handled:
     def offers(self) -> tuple[ToolOffer, ...]:
         """The tools as the model sees them, with one that reads artifacts once there are some."""
         offers = self._tools.offers
-        return (*offers, _OFFER) if self._known and all(offer.name != READ for offer in offers) else offers
+        return (*offers, OFFER) if self._known and all(offer.name != READ for offer in offers) else offers
 
     async def call(self, name: str, args: JsonObject) -> Json:
         """Call one; handles among its arguments become their values.
@@ -80,7 +59,7 @@ class Handled:
             ToolError: It is not granted, its arguments are wrong, or it failed.
             JournalError: A large result could not be stored.
         """
-        if name == READ and _OFFER in self.offers:
+        if name == READ and OFFER in self.offers:
             return await self._read(args)
         return await self._shown(await self._tools.call(name, await self._filled(args)))
 
@@ -99,7 +78,7 @@ class Handled:
     async def _read(self, args: JsonObject) -> Json:
         started, error = time.monotonic(), ""
         try:
-            return await self._slice(args)
+            return await Slices(self._log.artifacts).read(args, self._known)
         except ToolError as exc:
             error = exc.message
             raise
@@ -114,18 +93,3 @@ class Handled:
                     error=error,
                 )
             )
-
-    async def _slice(self, args: JsonObject) -> Json:
-        name, offset, limit = args.get("artifact"), args.get("offset", 0), args.get("limit", _DEFAULT_CHARS)
-        if not isinstance(name, str) or not isinstance(offset, int) or not isinstance(limit, int):
-            raise ToolError(READ, "expected artifact as text, offset and limit as whole numbers")
-        digest, artifacts = named(name), self._log.artifacts
-        found = await artifacts.find(digest) if digest in self._known else None
-        if found is None:
-            raise ToolError(READ, f"this node was given no artifact {name[:100]!r}")
-        offset, limit = max(offset, 0), min(max(limit, 0), _MAX_CHARS)
-        raw = await artifacts.read(digest, offset, (limit + 1) * _CHARACTER_BYTES)
-        skipped = next((i for i, byte in enumerate(raw) if byte & 0xC0 != 0x80), len(raw))
-        text = raw[skipped:].decode(errors="ignore")[:limit]
-        end = offset + skipped + len(text.encode())
-        return {"text": text, "next_offset": end if end < found[1] else None}

@@ -10,7 +10,7 @@ import json
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from planloom.core.artifact import Kind, Reference, named
+from planloom.core.artifact import Kind, Reference, named, outlined
 from planloom.core.errors import RunError
 from planloom.core.json import Json
 from planloom.core.plan import RunId
@@ -20,7 +20,7 @@ from planloom.state.journal import Journal
 from planloom.state.tables import artifact_parts, artifacts
 
 PART_BYTES = 1 << 18
-_HEAD_CHARS = 400
+_HEAD_CHARS, _OUTLINE_CHARS = 400, 800
 
 
 class Artifacts:
@@ -43,7 +43,8 @@ class Artifacts:
         data = text.encode(errors="replace")
         digest = hashlib.sha256(data).hexdigest()
         await self._journal.transact(lambda connection: self._insert(connection, digest, kind, data))
-        return Reference(digest=digest, size_bytes=len(data), kind=kind, head=text[:_HEAD_CHARS])
+        outline = outlined(value)[:_OUTLINE_CHARS]
+        return Reference(digest=digest, size_bytes=len(data), kind=kind, head=text[:_HEAD_CHARS], outline=outline)
 
     def _insert(self, connection: Connection, digest: str, kind: Kind, data: bytes) -> None:
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
