@@ -29,10 +29,11 @@ from planloom.core.errors import ConfigError, Problem
 from planloom.core.json import Json
 from planloom.quality.calibrate import calibrate
 from planloom.quality.curve import Case, Curve, draw_curve
-from planloom.quality.policy import Group
 from planloom.quality.program import program, telling
 from planloom.quality.recorded import Recorded
 from planloom.quality.ruling import Ruled, by_checks, by_consensus, by_policy
+from planloom.quality.signal import Signal
+from planloom.quality.signal import measure as separation
 from planloom.state.recordings import read_recordings
 from planloom.tools.sandbox import Sandbox
 
@@ -105,10 +106,13 @@ def calibrated(
     if learn is not None:
         group = calibrate(learn).group
         found = report(by_policy(rows, group), weak, costs) if group.signal and group.signal.found else {}
-        return {"fitted_on": f"{len(learn)} rows of --calibrate-on", **signal(group), **found}
+        return {"fitted_on": f"{len(learn)} rows of --calibrate-on", **signal(group.signal), **found}
     runs = [calibrate(rows, seed=seed) for seed in range(SPLITS)]
     first = runs[0].group
-    out: dict[str, Json] = {"fitted_on": f"the same file: {SPLITS} splits of 5-fold cross-validation", **signal(first)}
+    out: dict[str, Json] = {
+        "fitted_on": f"the same file: {SPLITS} splits of 5-fold cross-validation",
+        **signal(first.signal),
+    }
     if not first.signal or not first.signal.found:
         return out
     curves = [run.curve for run in runs if run.curve is not None]
@@ -128,9 +132,8 @@ def calibrated(
     return {**out, "operating_point": figures["operating_point"], "most_accurate": figures["most_accurate"]}
 
 
-def signal(group: Group) -> dict[str, Json]:
-    """Return whether the checks tell right from wrong on rows that were not fitted."""
-    found = group.signal
+def signal(found: Signal | None) -> dict[str, Json]:
+    """Return whether a score tells right from wrong on rows that it was not fitted to."""
     if found is None or not found.found:
         return {"signal": "no signal", "auc": found.auc if found else None}
     return {"signal": "yes", "auc": found.auc, "auc_interval": [found.low, found.high]}
@@ -174,7 +177,9 @@ def measure(args: argparse.Namespace) -> dict[str, Json]:
         learn = read_recordings(args.calibrate_on, model=args.model) if args.calibrate_on else None
         fitted = calibrated(rows, learn, weak, costs)
         if any(row.answer for row in rows):
-            rules["untrained"] = report(by_checks(rows, UNTRAINED_THRESHOLD), weak, costs)
+            ruled = by_checks(rows, UNTRAINED_THRESHOLD)
+            found = separation([-each.case.urgency for each in ruled], [row.right for row in rows])
+            rules["untrained"] = {**signal(found), **report(ruled, weak, costs)}
         else:
             rules["untrained"] = {"signal": "no signal", "why": "no answer texts are recorded"}
         rules["calibrated"] = fitted
