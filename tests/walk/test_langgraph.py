@@ -2,12 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pytest
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command
 
 from planloom import ConfigError, Engine, RunError, Workflow, as_node
 
@@ -120,6 +122,95 @@ async def test_a_run_without_an_output_is_an_error_that_names_it() -> None:
             await as_node(engine, Workflow.from_text(HELD)).ainvoke({})
         with pytest.raises(RunError, match="is failed"):
             await as_node(engine, Workflow.from_text(FAILS)).ainvoke({})
+
+
+TWO = """
+version: 1
+name: two
+inputs: {a: {type: integer}}
+nodes:
+  one: {code: "a", with: {a: "${inputs.a}"}, approve: true}
+  two: {code: "b + 1", with: {b: "${nodes.one.output}"}, approve: true}
+output: "${nodes.two.output}"
+"""
+THREAD: RunnableConfig = {"configurable": {"thread_id": "t"}}
+
+
+def asked(state: dict[str, Any]) -> list[dict[str, Any]]:
+    (found,) = state["__interrupt__"]
+    pending: list[dict[str, Any]] = found.value["pending"]
+    return pending
+
+
+def yes(state: dict[str, Any], **more: object) -> Command[object]:
+    return Command(resume=[{**item, "approved": True, **more} for item in asked(state)])
+
+
+async def test_a_run_that_waits_interrupts_the_graph_and_goes_on_with_the_answers() -> None:
+    async with Engine(journal=":memory:") as engine:
+        graph = graph_of(as_node(engine, Workflow.from_text(TWO))).compile(checkpointer=InMemorySaver())
+        first = await graph.ainvoke({"a": 2}, THREAD)
+        assert [item["node"] for item in asked(first)] == ["one"]
+        assert asked(await graph.ainvoke(Command(resume=True), THREAD)) == asked(first), "it names nothing that waits"
+        second = await graph.ainvoke(yes(first), THREAD)
+        assert [item["node"] for item in asked(second)] == ["two"]
+        assert asked(await graph.ainvoke(yes(first), THREAD)) == asked(second), "an answer opens what it was shown"
+        assert (await graph.ainvoke(yes(second), THREAD))["doubled"] == 6
+        (run,) = await engine.runs()
+        assert run.status == "done"
+        again = await graph.ainvoke({"a": 2}, THREAD)
+        assert [item["node"] for item in asked(again)] == ["one"]
+        assert len(await engine.runs()) == 2
+        with pytest.raises(RunError, match="is failed"):
+            await graph.ainvoke(yes(again, approved=False), THREAD)
+
+
+async def test_another_process_goes_on_with_the_graph_and_its_run(tmp_path: Path) -> None:
+    held: dict[str, Any] = {}
+    for turn in (1, 2, 3):
+        async with (
+            Engine(journal=tmp_path / "runs.db") as engine,
+            AsyncSqliteSaver.from_conn_string(str(tmp_path / "graph.db")) as saver,
+        ):
+            graph = graph_of(as_node(engine, Workflow.from_text(TWO))).compile(checkpointer=saver)
+            held = await graph.ainvoke(yes(held) if turn > 1 else {"a": 4}, THREAD)
+            assert len(await engine.runs()) == 1
+    assert held["doubled"] == 10
+
+
+async def test_a_graph_without_async_is_interrupted_as_well() -> None:
+    async with Engine(journal=":memory:") as engine:
+        graph = graph_of(as_node(engine, Workflow.from_text(HELD))).compile(checkpointer=InMemorySaver())
+        held = await asyncio.to_thread(graph.invoke, {}, THREAD)
+        assert (await asyncio.to_thread(graph.invoke, yes(held), THREAD))["doubled"] == 2
+
+
+async def test_each_workflow_of_one_node_gets_the_answers_that_are_its_own() -> None:
+    async with Engine(journal=":memory:") as engine:
+        held, two = Workflow.from_text(HELD), Workflow.from_text(TWO)
+        chain = as_node(engine, held, output="a") | as_node(engine, two)
+        graph = graph_of(chain).compile(checkpointer=InMemorySaver())
+        state = await graph.ainvoke({}, THREAD)
+        for node in ("one", "one", "two"):
+            assert [item["node"] for item in asked(state)] == [node]
+            state = await graph.ainvoke(yes(state), THREAD)
+        assert state["doubled"] == 4
+        assert len(await engine.runs()) == 2
+
+
+async def test_a_run_answered_elsewhere_is_taken_as_it_ended_and_a_failed_one_is_tried_again() -> None:
+    async with Engine(journal=":memory:") as engine:
+        graph = graph_of(as_node(engine, Workflow.from_text(HELD))).compile(checkpointer=InMemorySaver())
+        held = await graph.ainvoke({}, THREAD)
+        (run,) = await engine.runs()
+        assert run.run_id == held["__interrupt__"][0].value["run_id"]
+        await engine.resume(run.run_id, {"one": True})
+        assert (await graph.ainvoke(None, THREAD))["doubled"] == 2
+        broken = graph_of(as_node(engine, Workflow.from_text(FAILS))).compile(checkpointer=InMemorySaver())
+        for state in ({}, None):
+            with pytest.raises(RunError, match="is failed"):
+                await broken.ainvoke(state, THREAD)
+        assert len(await engine.runs()) == 2
 
 
 def using(folder: Path, ref: str, given: str) -> Workflow:
