@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse
 
 from planloom.core.view import RunView
@@ -11,6 +11,11 @@ from planloom.service.problems import Problem, described
 from planloom.service.shapes import ApproveRequest, RunStartedShape
 from planloom.service.starting import take_up
 from planloom.service.visit import Service, Visit, admits
+
+_CORRECTED = Query(
+    description="Under the workflow as the server has it now, in place of the run's own copy. What is done under the "
+    "same words is kept."
+)
 
 
 def add_deeds(api: APIRouter, service: Service) -> None:
@@ -49,14 +54,17 @@ def _add_resume(api: APIRouter, service: Service) -> None:
         summary="Resume a run",
         tags=["runs"],
     )
-    async def resume_run(run_id: str, visit: Annotated[Visit, Depends(runs)]) -> JSONResponse:
+    async def resume_run(
+        run_id: str, visit: Annotated[Visit, Depends(runs)], corrected: Annotated[bool, _CORRECTED] = False
+    ) -> JSONResponse:
         """Go on with a run that was cancelled, failed, or lost its process. What is committed is not done again."""
         found = await visit.run(run_id)
         view = RunView(await visit.history(found))
         if view.status == "done":
             raise Problem(409, "conflict", "The run is done.")
-        await visit.note("run.resume", found)
-        await take_up(visit, found)
+        workflow = visit.service.workflow(view.name) if corrected else None
+        await visit.note("run.resume", found, {"corrected": corrected})
+        await take_up(visit, found, workflow=workflow)
         return _accepted(view)
 
 

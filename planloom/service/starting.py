@@ -74,8 +74,7 @@ async def start(visit: Visit, name: str, inputs: JsonObject, idempotency_key: st
 
 
 async def _begin(visit: Visit, workflow: Workflow, inputs: JsonObject, run: OwnedRun, account: Ledger | None) -> None:
-    left_usd = None if account is None or account.caps.usd is None else account.caps.usd - account.spent.usd
-    held = held_to(workflow, time_s=visit.service.limits.run_s, usd=left_usd)
+    held = _held(visit, workflow, account)
     await visit.note("run.start", run.run_id, {"workflow": run.workflow})
     try:
         handle = await visit.runtime.engine.submit(
@@ -85,6 +84,11 @@ async def _begin(visit: Visit, workflow: Workflow, inputs: JsonObject, run: Owne
         await visit.runtime.owners.forget(run.run_id)
         raise
     visit.runtime.watch(handle, run.tenant)
+
+
+def _held(visit: Visit, workflow: Workflow, account: Ledger | None) -> Workflow:
+    left_usd = None if account is None or account.caps.usd is None else account.caps.usd - account.spent.usd
+    return held_to(workflow, time_s=visit.service.limits.run_s, usd=left_usd)
 
 
 async def _has_begun(visit: Visit, found: OwnedRun, claim: OwnedRun) -> bool:
@@ -102,12 +106,19 @@ async def _has_begun(visit: Visit, found: OwnedRun, claim: OwnedRun) -> bool:
     return False
 
 
-async def take_up(visit: Visit, run_id: RunId, answers: Mapping[str, bool | Answer] | None = None) -> None:
-    """Go on with a run that is at rest.
+async def take_up(
+    visit: Visit,
+    run_id: RunId,
+    answers: Mapping[str, bool | Answer] | None = None,
+    *,
+    workflow: Workflow | None = None,
+) -> None:
+    """Go on with a run that is at rest, under another workflow where one is named.
 
     Raises:
         Problem: No further run may begin now (429, 503).
-        RunError: The run is done, somebody is at work on it, or an answer does not fit.
+        RunError: The run is done, somebody is at work on it, or an answer or the workflow does not fit.
+        ConfigError: The workflow does not take the run's inputs.
     """
     runtime, tenant = visit.runtime, visit.caller.tenant
     if run_id in runtime.runs:
@@ -115,7 +126,8 @@ async def take_up(visit: Visit, run_id: RunId, answers: Mapping[str, bool | Answ
     with _place(visit, run_id):
         account = await runtime.accounts.of(tenant)
         await runtime.owners.want(run_id, wanted=True)
-        runtime.watch(await runtime.engine.reopen(run_id, answers, account=account), tenant)
+        mended = None if workflow is None else _held(visit, workflow, account)
+        runtime.watch(await runtime.engine.reopen(run_id, answers, workflow=mended, account=account), tenant)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service_support import Gate, Serve, events_of, settled
+from service_support import GATED, Gate, Serve, events_of, settled
 
 from planloom.service.limits import Limits
 
@@ -117,3 +117,19 @@ async def test_a_run_that_waits_can_be_cancelled(serve: Serve) -> None:
         await settled(http, run_id)
         assert (await http.post(f"/runs/{run_id}/cancel")).status_code == 202
         assert (await settled(http, run_id))["status"] == "cancelled"
+
+
+async def test_a_failed_run_goes_on_under_the_corrected_workflow_of_a_server_that_was_started_again(
+    serve: Serve, gate: Gate
+) -> None:
+    gate.open.set()
+    text = GATED.replace("name: gated", "name: torn")
+    async with serve(more=[text.replace("w + 1", "w / 0")]) as site, await site.client() as http:
+        run_id = (await http.post("/runs", json={"workflow": "torn"})).json()["run_id"]
+        assert (await settled(http, run_id))["status"] == "failed"
+    async with serve(more=[text]) as site, await site.client() as http:
+        assert (await http.post(f"/runs/{run_id}/resume")).status_code == 202
+        assert (await settled(http, run_id))["status"] == "failed"
+        assert (await http.post(f"/runs/{run_id}/resume?corrected=true")).status_code == 202
+        record = await settled(http, run_id)
+    assert (record["status"], record["output"], gate.calls) == ("done", 42, 1)
