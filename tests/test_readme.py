@@ -2,11 +2,10 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import run
 
 from planloom.configs.load import Workflow
 from planloom.engine import Engine
@@ -35,13 +34,11 @@ async def test_the_workflow_in_the_readme_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index", range(2))
 def test_the_python_in_the_readme_runs(index: int, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", blocks("python")[index]], cwd=tmp_path, capture_output=True, text=True, timeout=50
-    )
-    assert done.returncode == 0, done.stderr
+    done = run(blocks("python")[index], folder=tmp_path)
+    assert done.code == 0, done.err
     if index == 0:
-        assert "done long" in done.stdout
-        assert "RunEnded" in done.stdout
+        assert "done long" in done.out
+        assert "RunEnded" in done.out
 
 
 def test_every_file_the_readme_links_to_is_there() -> None:

@@ -1,11 +1,10 @@
 """The program of docs/observability.md prints what the page says, and its table names what spans hold."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import run
 
 from planloom.cli import main
 from planloom.service.metrics import Metrics
@@ -20,8 +19,8 @@ def test_the_program_of_the_page_prints_what_it_shows(tmp_path: Path) -> None:
     program, printed = (
         re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[0] for kind in ("python", "text")
     )
-    done = subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout == printed, done.stderr
+    done = run(program, folder=tmp_path)
+    assert done.out == printed, done.err
 
 
 def test_the_log_of_the_page_begins_as_it_says(

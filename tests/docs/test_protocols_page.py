@@ -1,12 +1,11 @@
 """The programs of docs/protocols.md run as they stand, against a real server."""
 
-import asyncio
 import re
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from programs import begin
 from service_support import on_port
 
 from planloom import Engine
@@ -29,13 +28,8 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: re.findall(r"# (.*)", program)[-1][:30])
 async def test_a_program_of_the_page_prints_what_the_page_says(program: str, url: str, tmp_path: Path) -> None:
-    file = tmp_path / "program.py"
-    file.write_text(program.replace("http://localhost:8000", url))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", str(file), cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    said, wrong = await process.communicate()
-    assert process.returncode == 0, wrong.decode()
+    ran = begin(program.replace("http://localhost:8000", url), folder=tmp_path)
+    assert await ran.end() == 0, ran.err
     for expected in re.findall(r"^ *print\(.*\)  # (.*)$", program, re.MULTILINE):
         if not expected.startswith("the run's id"):
-            assert expected in said.decode()
+            assert expected in ran.out

@@ -2,12 +2,11 @@
 
 import inspect
 import re
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from programs import run
 
 from planloom.core import errors
 from planloom.core.events import EVENT_TYPES
@@ -37,13 +36,11 @@ def held(cls: type) -> list[str]:
 
 @pytest.mark.parametrize("code", SNIPPETS, ids=TITLES)
 def test_every_snippet_runs_and_prints_what_its_comments_say(code: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = run(code, folder=tmp_path)
+    assert done.code == 0, done.err
     promised = re.findall(r"  # prints (.+)", code)
     assert promised
-    assert [text for text in promised if text not in done.stdout] == [], done.stdout
+    assert [text for text in promised if text not in done.out] == [], done.out
 
 
 def test_the_events_and_their_fields_stand_in_the_table_in_order() -> None:

@@ -9,16 +9,6 @@ from dataclasses import dataclass
 from planloom.configs.load import Workflow
 from planloom.engine import Engine
 
-PRELOAD = (
-    "kills.child",
-    "alembic.command",
-    "langgraph.checkpoint.postgres.aio",
-    "planloom.models.openai",
-    "psycopg_pool",
-    "sqlalchemy.dialects.postgresql.psycopg",
-)
-"""Imported once, by the process that the lives are forked from: what is killed is the work, not the imports."""
-
 
 @dataclass(frozen=True)
 class Life:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import multiprocessing
 import os
 import random
 import time
@@ -12,7 +11,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from kills.child import PRELOAD, Life, live
+from programs import FORK
+
+from kills.child import Life, live
 from kills.outside import Outside, outside
 from kills.tally import Tally
 from kills.workload import CAP_USD, GATES, PLAIN, TOOLS, script, workflow
@@ -23,7 +24,6 @@ from planloom.state.journal import Journal
 
 MOST_KILLS = 8
 """Of one run."""
-FORK = multiprocessing.get_context("forkserver")
 
 Place = Callable[[int], Awaitable[str]]
 """Gives the journal of a run by its number, empty at first."""
@@ -200,7 +200,6 @@ async def kill_runs(folder: Path, kills: int, seed: int, place: Place, *, lanes:
         lanes: Runs at the same time.
         cold: Share of the lives that are new processes of the command line's.
     """
-    FORK.set_forkserver_preload(list(PRELOAD))
     tally, numbers, promised = Tally(), count(1), 0
 
     async def one(number: int, most: int, draw: random.Random, life_s: float) -> dict[str, Json]:

@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from otlp import Collector, collecting
+from programs import PLANLOOM, begin
 from support import MakeWorkflow, ServeModel
 
 from planloom import Engine, Workflow
@@ -192,19 +192,16 @@ def _has(journal: Path, kind: str, node: str) -> bool:
 async def test_a_run_resumed_after_a_kill_goes_on_in_the_same_trace(collector: Collector, tmp_path: Path) -> None:
     (tmp_path / "gates.py").write_text(GATES)
     (tmp_path / "slow.yaml").write_text(SLOW)
-    planloom = (sys.executable, "-P", "-m", "planloom")
     args = ("--otel", "--journal", "j.db", "--plain")
-    killed = await asyncio.create_subprocess_exec(*planloom, "run", "slow.yaml", *args, cwd=tmp_path)
+    killed = begin(PLANLOOM, "run", "slow.yaml", *args, folder=tmp_path)
     while not _has(tmp_path / "j.db", "AttemptStarted", "gate"):
-        assert killed.returncode is None
+        assert killed.code is None
         await asyncio.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    await killed.wait()
+    await killed.kill()
     (tmp_path / "open").touch()
-    again = await asyncio.create_subprocess_exec(
-        *planloom, "resume", "last", *args, cwd=tmp_path, env={**os.environ, "OTEL_SERVICE_NAME": "desk"}
-    )
-    assert await again.wait() == 0
+    desk = {**os.environ, "OTEL_SERVICE_NAME": "desk"}
+    again = begin(PLANLOOM, "resume", "last", *args, folder=tmp_path, env=desk)
+    assert await again.end() == 0, again.err
     kept = {got.span.span_id: got for got in collector.spans}  # what was cut off may come again, under its own id
     collector.spans[:] = kept.values()
     assert len({got.span.trace_id for got in kept.values()}) == 1

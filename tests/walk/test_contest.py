@@ -1,21 +1,19 @@
 """Two real processes resume one run at the same moment: one of them does all of it, the other is refused."""
 
 import asyncio
-import multiprocessing
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from kills.child import PRELOAD
 from kills.contest import contend, send
+from programs import FORK
 from support import MakeWorkflow
 
 from planloom.core.events import ApprovalGiven, NodeCommitted, RunResumed
 from planloom.engine import Engine
 
 ROUNDS = 20
-FORK = multiprocessing.get_context("forkserver")
 NODES = "nodes: {gate: {code: '1', approve: true}, sent: {tool: send, with: {n: '${nodes.gate.output}', path: PATH}}}\n"
 
 
@@ -30,7 +28,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def test_of_two_processes_that_resume_a_run_at_once_one_does_it_all(
     make_workflow: MakeWorkflow, place: str, tmp_path: Path
 ) -> None:
-    FORK.set_forkserver_preload(list(PRELOAD))
     async with Engine(journal=place, tools={"send": send}) as engine:
         lines = [_begun(contend, place) for _ in range(2)]
         assert [await asyncio.to_thread(line.recv) for line in lines] == ["ready", "ready"]

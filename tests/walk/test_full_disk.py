@@ -1,8 +1,8 @@
 """A disk that fills up in the middle of a run: what was committed stays, and the run goes on once there is room."""
 
-import subprocess
-import sys
 from pathlib import Path
+
+from programs import run
 
 CHILD = """
 import asyncio, os, resource, sys
@@ -48,9 +48,8 @@ asyncio.run(main())
 
 
 def test_a_run_that_filled_the_disk_goes_on_once_there_is_room(tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-c", CHILD, str(tmp_path / "j.db")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
-    assert done.returncode == 0, done.stderr
-    error, end = done.stdout.splitlines()
+    done = run(CHILD, str(tmp_path / "j.db"), folder=tmp_path)
+    assert done.code == 0, done.err
+    error, end = done.out.splitlines()
     assert "cannot write the journal" in error
     assert end == "done 5 [] 12"

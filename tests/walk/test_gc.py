@@ -4,12 +4,12 @@ import asyncio
 import math
 import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from programs import begin
 from sqlalchemy import create_engine, text
 from support import MakeWorkflow, ServeModel
 
@@ -193,12 +193,11 @@ asyncio.run(main())
 
 
 async def test_a_collector_that_is_killed_leaves_whole_runs_and_the_next_one_goes_on(
-    make_workflow: MakeWorkflow, place: str
+    make_workflow: MakeWorkflow, place: str, tmp_path: Path
 ) -> None:
     async with Engine(journal=place) as engine:
         ids = [(await engine.run(make_workflow(ONE, models=""))).run_id for _ in range(7)]
-        child = await asyncio.create_subprocess_exec(sys.executable, "-P", "-c", MORTAL, place)
-        assert await child.wait() == -signal.SIGKILL
+        assert await begin(MORTAL, place, folder=tmp_path).end() == -signal.SIGKILL
         found = rows(place)
         assert found["events"] == set(ids[4:])
         assert found["checkpoints"] == set(ids[5:])  # those of the fifth go first: it can be found again

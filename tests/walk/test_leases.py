@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from postgres import Between, Postgres, served
+from programs import RUNNER, begin
 from support import MakeWorkflow, ServeModel
 
 from planloom.configs.load import Workflow
@@ -22,14 +22,6 @@ from planloom.state.journal import Journal, JournalError
 from planloom.state.log import RunLog
 from planloom.state.owner import is_dead, this_process
 
-RUNNER = """
-import asyncio, sys
-from planloom import Engine
-async def main() -> None:
-    async with Engine(journal=sys.argv[2], base_url=sys.argv[3]) as engine:
-        await engine.run(sys.argv[1])
-asyncio.run(main())
-"""
 CHAIN = "\n".join(
     f'  n{i}: {{goal: go, with: {{x: "${{nodes.n{i - 1}.output}}"}}}}' if i else "  n0: {goal: start}"
     for i in range(12)
@@ -85,15 +77,13 @@ async def test_a_run_whose_process_was_killed_can_be_resumed_at_once(
     path = tmp_path / "w.yaml"
     path.write_text(WORKFLOW)
     async with Engine(journal=place, base_url=server.base_url) as engine:
-        command = (sys.executable, "-P", "-c", RUNNER, str(path), place, server.base_url)
-        child = await asyncio.create_subprocess_exec(*command)
+        child = begin(RUNNER, str(path), place, server.base_url, folder=tmp_path)
         while len(server.requests) < 4:
-            assert child.returncode is None
+            assert child.code is None
             await asyncio.sleep(0.005)
         with pytest.raises(RunError, match="under way elsewhere"):
             await engine.resume("last")
-        os.kill(child.pid, signal.SIGKILL)
-        await child.wait()
+        await child.kill()
         before = {e.node_id for e in await engine.history("last") if isinstance(e, NodeCommitted)}
         asked = len(server.requests)
         result = await engine.resume("last")

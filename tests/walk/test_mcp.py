@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import signal
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from mcp_servers import Odd, is_alive
+from programs import RUNNER, begin
 from support import ServeModel
 
 from planloom.cli import checking
@@ -66,16 +66,6 @@ async def test_a_call_that_fails_fails_its_node_and_no_other(odd: Odd, tmp_path:
     assert result.nodes["last"].state == "done"
 
 
-RUNNER = """
-import asyncio, sys
-from planloom import Engine
-async def main() -> None:
-    async with Engine(journal=sys.argv[2]) as engine:
-        await engine.run(sys.argv[1])
-asyncio.run(main())
-"""
-
-
 async def test_a_server_that_changed_between_kill_9_and_resume_has_that_tool_refused(odd: Odd, tmp_path: Path) -> None:
     nodes = {
         "first": echo("one"),
@@ -84,12 +74,11 @@ async def test_a_server_that_changed_between_kill_9_and_resume_has_that_tool_ref
         "changed": echo("two", needs=["same"]),
     }
     path, journal = write(odd, nodes, timeout="10m"), tmp_path / "j.db"
-    child = await asyncio.create_subprocess_exec(sys.executable, "-P", "-c", RUNNER, str(path), str(journal))
+    child = begin(RUNNER, str(path), str(journal), folder=tmp_path)
     while "hang" not in odd.noted("calls"):
-        assert child.returncode is None
+        assert child.code is None
         await asyncio.sleep(0.01)
-    os.kill(child.pid, signal.SIGKILL)
-    await child.wait()
+    await child.kill()
     while any(is_alive(pid) for pid in odd.pids):
         await asyncio.sleep(0.01)
     odd.describe("hang", "Now it does something else.")

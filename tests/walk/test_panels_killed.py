@@ -1,13 +1,11 @@
 """kill -9 in the middle of a panel, then resume: it goes on from the last version of its board."""
 
 import asyncio
-import os
-import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from programs import RUNNER, begin
 from support import ModelServer, ServeModel
 
 from planloom.core import events as ev
@@ -39,14 +37,6 @@ rules:
   - {when: {role: moderator, round: 1}, json: {result: "first", decided: false}}
   - {when: {role: moderator}, json: {result: "second", decided: true}}
 """
-RUNNER = """
-import asyncio, sys
-from planloom import Engine
-async def main() -> None:
-    async with Engine(journal=sys.argv[2], base_url=sys.argv[3]) as engine:
-        await engine.run(sys.argv[1])
-asyncio.run(main())
-"""
 
 
 @dataclass(frozen=True)
@@ -70,14 +60,11 @@ def waits(server: ModelServer, hangs: str) -> bool:
 
 
 async def killed(server: ModelServer, case: Case, workflow: Path, journal: Path) -> None:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-c", RUNNER, str(workflow), str(journal), server.base_url
-    )
+    child = begin(RUNNER, str(workflow), str(journal), server.base_url, folder=journal.parent)
     while not waits(server, case.hangs):
-        assert child.returncode is None
+        assert child.code is None
         await asyncio.sleep(0.005)
-    os.kill(child.pid, signal.SIGKILL)
-    await child.wait()
+    await child.kill()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

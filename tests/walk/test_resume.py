@@ -1,12 +1,10 @@
 """kill -9 in the middle, then resume: no committed node is asked again."""
 
 import asyncio
-import os
-import signal
-import sys
 from pathlib import Path
 
 import pytest
+from programs import RUNNER, begin
 from support import ServeModel
 
 from planloom.core.events import NodeCommitted
@@ -37,16 +35,6 @@ def chain(name: str, length: int) -> str:
     return "\n".join(lines)
 
 
-RUNNER = """
-import asyncio, sys
-from planloom import Engine
-async def main() -> None:
-    async with Engine(journal=sys.argv[2], base_url=sys.argv[3]) as engine:
-        await engine.run(sys.argv[1])
-asyncio.run(main())
-"""
-
-
 async def committed(journal_path: Path) -> tuple[str, set[str]]:
     async with Journal(journal_path) as journal:
         runs = await journal.runs(1)
@@ -61,14 +49,11 @@ async def test_no_committed_node_is_asked_again_after_kill_9(
     server = await serve_model(SCRIPT)
     workflow, journal = tmp_path / "w.yaml", tmp_path / "j.db"
     workflow.write_text(WORKFLOW % "\n".join([chain("a", 8), chain("b", 8), "  slow: {goal: take long}"]))
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-c", RUNNER, str(workflow), str(journal), server.base_url
-    )
+    child = begin(RUNNER, str(workflow), str(journal), server.base_url, folder=tmp_path)
     while len(server.requests) < wait_for:
-        assert child.returncode is None
+        assert child.code is None
         await asyncio.sleep(0.002)
-    os.kill(child.pid, signal.SIGKILL)
-    await child.wait()
+    await child.kill()
     run_id, before = await committed(journal)
     asked_before = len(server.requests)
     async with Engine(journal=journal, base_url=server.base_url) as engine:

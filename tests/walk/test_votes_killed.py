@@ -1,11 +1,9 @@
 """kill -9 in the middle of a vote, then resume: samples that were drawn are not asked for again."""
 
 import asyncio
-import os
-import signal
-import sys
 from pathlib import Path
 
+from programs import RUNNER, begin
 from support import ModelServer, ServeModel
 
 from planloom.core import events as ev
@@ -26,14 +24,6 @@ rehearsal: 1
 rules:
   - {when: {attempt: 1, contains: "Take the goal apart"}, hang: true}
   - {when: {node: count}, text: "seven"}
-"""
-RUNNER = """
-import asyncio, sys
-from planloom import Engine
-async def main() -> None:
-    async with Engine(journal=sys.argv[2], base_url=sys.argv[3]) as engine:
-        await engine.run(sys.argv[1])
-asyncio.run(main())
 """
 
 
@@ -65,14 +55,11 @@ async def killed(server: ModelServer, workflow: str, folder: Path, *, asked: int
     """Kill a run when so many calls were made and so many samples are journaled; return it and their numbers."""
     file, path = folder / "w.yaml", folder / "j.db"
     file.write_text(workflow)
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-c", RUNNER, str(file), str(path), server.base_url
-    )
+    child = begin(RUNNER, str(file), str(path), server.base_url, folder=folder)
     while len(server.requests) < asked or len((await drawn(path))[1]) < kept:
-        assert child.returncode is None
+        assert child.code is None
         await asyncio.sleep(0.02)
-    os.kill(child.pid, signal.SIGKILL)
-    await child.wait()
+    await child.kill()
     return await drawn(path)
 
 

@@ -1,0 +1,96 @@
+"""Programs run by forks of a process that has imported Planloom: real processes that do not pay for the imports.
+
+What a program is told, and its folder, are its own; what is killed is the work, not the imports.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from types import ModuleType
+
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(
+    [
+        "alembic.command",
+        "kills.child",
+        "langgraph.checkpoint.postgres.aio",
+        "planloom.cli.running",
+        "planloom.models.openai",
+        "planloom.models.rehearsal",
+        "psycopg_pool",
+        "sqlalchemy.dialects.postgresql.psycopg",
+    ]
+)
+RUNNER = """
+import asyncio, sys
+from planloom import Engine
+async def main() -> None:
+    async with Engine(journal=sys.argv[2], base_url=next(iter(sys.argv[3:]), None)) as engine:
+        await engine.run(sys.argv[1])
+asyncio.run(main())
+"""
+"""Runs a workflow file with a journal and, if it is told one, a model server."""
+PLANLOOM = "from planloom.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that was begun."""
+
+    process: ForkServerProcess
+    said: Path
+    wrong: Path
+
+    @property
+    def code(self) -> int | None:
+        """How it ended: nothing while it runs, below 0 for the signal that killed it."""
+        return self.process.exitcode
+
+    @property
+    def out(self) -> str:
+        return self.said.read_text(encoding="utf-8")
+
+    @property
+    def err(self) -> str:
+        return self.wrong.read_text(encoding="utf-8")
+
+    async def end(self) -> int | None:
+        """Wait until it is over and return how it ended."""
+        await asyncio.to_thread(self.process.join)
+        return self.code
+
+    async def kill(self) -> None:
+        self.process.kill()
+        await self.end()
+
+
+def begin(code: str, *args: str, folder: Path, env: Mapping[str, str] | None = None) -> Program:
+    """Start a program as `python -P -c` does, in a folder; what it prints goes to files beside that folder."""
+    number = len(list(folder.parent.glob(f"{folder.name}-*.out")))
+    said, wrong = (folder.with_name(f"{folder.name}-{number}.{end}") for end in ("out", "err"))
+    process = FORK.Process(target=_run, args=(code, args, folder, dict(env or os.environ), said, wrong), daemon=True)
+    process.start()
+    return Program(process, said, wrong)
+
+
+def run(code: str, *args: str, folder: Path) -> Program:
+    """Run a program to its end."""
+    program = begin(code, *args, folder=folder)
+    program.process.join()
+    return program
+
+
+def _run(code: str, args: tuple[str, ...], folder: Path, env: dict[str, str], said: Path, wrong: Path) -> None:
+    for number, path in ((1, said), (2, wrong)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.argv = ["-c", *args]
+    sys.modules["__main__"] = main = ModuleType("__main__")
+    exec(compile(code, "<string>", "exec"), main.__dict__)
