@@ -6,6 +6,7 @@ What a program is told, and its folder, are its own; what is killed is the work,
 import asyncio
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ FORK.set_forkserver_preload(
         "planloom.cli.running",
         "planloom.models.openai",
         "planloom.models.rehearsal",
+        "planloom.service.app",
         "psycopg_pool",
         "sqlalchemy.dialects.postgresql.psycopg",
     ]
@@ -64,9 +66,14 @@ class Program:
         await asyncio.to_thread(self.process.join)
         return self.code
 
-    async def kill(self) -> None:
-        self.process.kill()
+    async def stop(self, number: signal.Signals) -> None:
+        """Send a signal and wait until the program is over."""
+        if self.process.pid is not None:
+            os.kill(self.process.pid, number)
         await self.end()
+
+    async def kill(self) -> None:
+        await self.stop(signal.SIGKILL)
 
 
 def begin(code: str, *args: str, folder: Path, env: Mapping[str, str] | None = None) -> Program:

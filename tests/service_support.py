@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from programs import PLANLOOM, Program, begin
 
 from planloom import Engine, Workflow
 from planloom.core.json import JsonObject
@@ -108,6 +110,34 @@ async def on_port(app: FastAPI) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await task
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, port: int, *options: str, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Program]:
+    """Serve slow.yaml of a folder by the command, in a process that can be killed; it is when this is left."""
+    args = ("serve", "slow.yaml", "--port", str(port), "--journal", "j.db", "--drain", "0.2", *options)
+    server = begin(PLANLOOM, *args, folder=folder, env=env)
+    try:
+        async with httpx.AsyncClient() as http:
+            while True:
+                try:
+                    await http.get(f"http://127.0.0.1:{port}/healthz")
+                    break
+                except httpx.TransportError:
+                    assert server.code is None, server.err
+                    await asyncio.sleep(0.05)
+        yield server
+    finally:
+        if server.code is None:
+            await server.kill()
 
 
 @dataclass

@@ -1,16 +1,11 @@
 """A server that is killed in the middle of runs, and one that is told to end: real processes, real signals."""
 
 import asyncio
-import os
 import signal
-import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-from service_support import Numbered, events_of, settled
+from service_support import Numbered, events_of, free_port, serving, settled
 
 GATES = '''
 import asyncio
@@ -53,34 +48,6 @@ def marks(folder: Path) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@asynccontextmanager
-async def serving(folder: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    (folder / "gates.py").write_text(GATES)
-    (folder / "slow.yaml").write_text(SLOW)
-    args = ("-P", "-m", "planloom", "serve", "slow.yaml", "--port", str(port), "--journal", "j.db", "--drain", "0.2")
-    process = await asyncio.create_subprocess_exec(sys.executable, *args, cwd=folder, env=dict(os.environ))
-    try:
-        async with httpx.AsyncClient() as http:
-            while True:
-                try:
-                    await http.get(f"http://127.0.0.1:{port}/healthz")
-                    break
-                except httpx.TransportError:
-                    assert process.returncode is None
-                    await asyncio.sleep(0.05)
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
 async def follow_to_the_cut(http: httpx.AsyncClient, run_id: str, seen: list[Numbered]) -> None:
     """Follow as a browser does: what came before the connection broke is kept."""
     after = seen[-1][0] if seen else 0
@@ -98,15 +65,16 @@ async def follow_to_the_cut(http: httpx.AsyncClient, run_id: str, seen: list[Num
 
 async def cut_off_and_go_on(folder: Path, stop: signal.Signals) -> list[Numbered]:
     """Stop the server with a signal while a run is in its middle, start it again, and return what a client saw."""
+    (folder / "gates.py").write_text(GATES)
+    (folder / "slow.yaml").write_text(SLOW)
     port, seen = free_port(), list[Numbered]()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", timeout=20) as http:
-        async with serving(folder, port) as process, asyncio.TaskGroup() as group:
+        async with serving(folder, port) as server, asyncio.TaskGroup() as group:
             run_id = (await http.post("/runs", json={"workflow": "slow"})).json()["run_id"]
             group.create_task(follow_to_the_cut(http, run_id, seen))
             while "wait" not in marks(folder) or not any(event.get("node_id") == "gate" for _, event in seen):
                 await asyncio.sleep(0.02)
-            process.send_signal(stop)
-            await process.wait()
+            await server.stop(stop)
         before = len(seen)
         async with serving(folder, port):
             (folder / "open").touch()

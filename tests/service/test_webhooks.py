@@ -2,18 +2,13 @@
 
 import asyncio
 import os
-import signal
-import socket
 import sqlite3
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from receiver import SECRET, hooks, receiving
-from service_support import Gate, Serve, events_of, settled
+from service_support import Gate, Serve, events_of, free_port, serving, settled
 
 from planloom.core.json import JsonObject
 from planloom.service.webhooks import Webhooks
@@ -176,54 +171,27 @@ async def test_a_run_that_only_stops_with_its_process_has_not_ended(serve: Serve
         ]
 
 
-@asynccontextmanager
-async def serving(folder: Path, port: int, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    (folder / "gates.py").write_text(GATES)
-    (folder / "slow.yaml").write_text(SLOW)
-    args = ["-P", "-m", "planloom", "serve", "slow.yaml", "--port", str(port), "--journal", "j.db"]
-    args += ["--webhook", url, "--webhook-private"]
-    env = {**os.environ, "PLANLOOM_WEBHOOK_SECRET": SECRET}
-    process = await asyncio.create_subprocess_exec(sys.executable, *args, cwd=folder, env=env)
-    try:
-        async with httpx.AsyncClient() as http:
-            while True:
-                try:
-                    await http.get(f"http://127.0.0.1:{port}/healthz")
-                    break
-                except httpx.TransportError:
-                    assert process.returncode is None
-                    await asyncio.sleep(0.05)
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def kill(process: asyncio.subprocess.Process) -> None:
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
-
-
 async def test_the_end_of_a_run_arrives_though_the_server_is_killed_in_the_run_and_before_it_was_delivered(
     tmp_path: Path,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    (tmp_path / "gates.py").write_text(GATES)
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    port, env = free_port(), {**os.environ, "PLANLOOM_WEBHOOK_SECRET": SECRET}
     async with receiving(500) as receiver, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1") as http:
-        async with serving(tmp_path, port, receiver.url) as process:
+        told = ("--webhook", receiver.url, "--webhook-private")
+        async with serving(tmp_path, port, *told, env=env) as server:
             run_id = await started(http, "slow")
             while not (tmp_path / "reached").exists():
                 await asyncio.sleep(0.02)
-            await kill(process)
+            await server.kill()
         assert receiver.got == []
         (tmp_path / "open").touch()
-        async with serving(tmp_path, port, receiver.url) as process:
+        async with serving(tmp_path, port, *told, env=env) as server:
             refused = await receiver.until_ended()
             while not receiver.got or receiver.answers:
                 await asyncio.sleep(0.02)
-            await kill(process)
-        async with serving(tmp_path, port, receiver.url):
+            await server.kill()
+        async with serving(tmp_path, port, *told, env=env):
             await receiver.until(2)
         assert {got.id for got in receiver.got} == {refused.id}
         assert receiver.got[-1].data.items() >= {"run_id": run_id, "status": "done"}.items()
