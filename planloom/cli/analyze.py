@@ -10,6 +10,7 @@ from rich.text import Text
 
 from planloom.cli.journals import journal_at
 from planloom.cli.order import Edges, edges_of, in_order
+from planloom.cli.past import RUNS_LEARNED_FROM, RUNS_LOOKED_AT
 from planloom.cli.words import console, count_range, seconds, tokens, usd, usd_range
 from planloom.configs.load import Workflow
 from planloom.core.errors import RunError
@@ -20,9 +21,6 @@ from planloom.graphs.critical_path import Timing, timing
 from planloom.graphs.estimate import Estimate, estimate
 from planloom.graphs.history import History, Usual
 from planloom.models.prices import price_of
-
-_RUNS_LOOKED_AT = 200
-_RUNS_LEARNED_FROM = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +84,8 @@ async def analyze(run_id: str, journal: str | None, *, as_json: bool) -> None:
     """
     async with journal_at(journal) as found:
         view = await found.view(run_id)
-        past = [run for run in await found.runs(_RUNS_LOOKED_AT) if run.name == view.name and run.run_id != view.run_id]
-        before = [run.run_id for run in past if run.started_at < view.started_at][:_RUNS_LEARNED_FROM]
+        past = [run for run in await found.runs(RUNS_LOOKED_AT) if run.name == view.name and run.run_id != view.run_id]
+        before = [run.run_id for run in past if run.started_at < view.started_at][:RUNS_LEARNED_FROM]
         history = History([await found.view(other) for other in before])
     made = analysis(view, history)
     if as_json:

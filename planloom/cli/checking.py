@@ -121,17 +121,19 @@ async def explain(file: str, journal: str | None, *, as_json: bool) -> None:
 
     Raises:
         ConfigError: Something is wrong with it.
-        JournalError: It starts nodes by past runs, and the journal cannot be read.
+        JournalError: The journal cannot be read.
     """
+    from planloom.cli.past import Told, past_of
     from planloom.cli.starts import starts_of
 
     workflow = load_workflow(file)
     checked = await _check(workflow)
     starts = await starts_of(workflow, checked.plan, journal)
+    told = Told(await past_of(workflow.spec.name, journal), checked.plan, checked.edges)
     if as_json:
-        typer.echo(json.dumps(explained_json(workflow.spec, checked, starts), ensure_ascii=False))
+        typer.echo(json.dumps(explained_json(workflow.spec, checked, starts, told), ensure_ascii=False))
     else:
-        console().print(explained(workflow, checked, starts))
+        console().print(explained(workflow, checked, starts, told))
 
 
 async def lock(file: str) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from planloom.cli.order import goal_of, in_order
+from planloom.cli.past import Told
 from planloom.cli.rails import MARK, rails
 from planloom.cli.words import count_range, harmless, one_line, seconds, tokens, usd, usd_range
 from planloom.configs.load import Workflow
@@ -22,6 +23,7 @@ from planloom.graphs.critical_path import timing
 
 if TYPE_CHECKING:
     from planloom.graphs.estimate import Checked, Estimate
+    from planloom.graphs.past import Took
 
 _MILLION = 1_000_000
 _CHAIN = 1.2
@@ -34,13 +36,14 @@ _ONE_WORKER = (
 _SINGLE = "where nothing can run side by side, neighbouring workers become one; no node starts before the plan is whole"
 
 
-def explained(workflow: Workflow, checked: "Checked", starts: Mapping[NodeId, str]) -> RenderableType:
+def explained(workflow: Workflow, checked: "Checked", starts: Mapping[NodeId, str], told: Told) -> RenderableType:
     """Draw the plan table of a hand-written plan, or say who will plan and with what; then the models.
 
     Args:
         workflow: The workflow.
         checked: It, compiled.
         starts: On which rung nodes start by past runs, and why.
+        told: What past runs took.
     """
     spec = workflow.spec
     parts: list[RenderableType] = [Text(spec.name, "bold")]
@@ -49,8 +52,9 @@ def explained(workflow: Workflow, checked: "Checked", starts: Mapping[NodeId, st
     if checked.plan is None:
         parts.append(_planner(spec, checked.planner_calls or (1, 1)))
     else:
-        parts += [_nodes(checked.plan, checked), _sums(spec, checked.plan, checked)]
+        parts += [_nodes(checked.plan, checked, told), _sums(spec, checked.plan, checked, told)]
         parts += [Text.assemble(("starts  ", "bold"), f"{node_id} {why}") for node_id, why in starts.items()]
+    parts += [Text.assemble((f"{name:<8} ", "bold"), one_line(text, 600)) for name, text in told.lines()]
     parts += [Text(), _models(spec), *_tools(spec, checked)]
     parts.append(Text.assemble(("budget  ", "bold"), _budget(spec.budget)))
     warned = warnings_of(workflow, checked)
@@ -65,7 +69,7 @@ def warnings_of(workflow: Workflow, checked: "Checked") -> ConfigError:
     return ConfigError(workflow.source, [replace(problem, message=f"warning: {problem.message}") for problem in found])
 
 
-def explained_json(spec: WorkflowSpec, checked: "Checked", starts: Mapping[NodeId, str]) -> JsonObject:
+def explained_json(spec: WorkflowSpec, checked: "Checked", starts: Mapping[NodeId, str], told: Told) -> JsonObject:
     """Return the same as data: each node's range, the longest way through, and what is odd about the plan."""
     calls = {node_id: float(item.calls_high) for node_id, item in checked.estimates.items()}
     shape = timing(checked.edges, calls)
@@ -77,16 +81,18 @@ def explained_json(spec: WorkflowSpec, checked: "Checked", starts: Mapping[NodeI
         "nodes": nodes,
         "longest": [str(node_id) for node_id in shape.path],
         "parallelism": shape.parallelism,
+        "past": told.as_json(),
         "starts": {str(node_id): why for node_id, why in starts.items()},
         "findings": [finding.as_json() for finding in checked.findings],
     }
 
 
-def _nodes(plan: Plan, checked: "Checked") -> RenderableType:
+def _nodes(plan: Plan, checked: "Checked", told: Told) -> RenderableType:
     order = in_order(plan.nodes, checked.edges)
     lines = rails(order, checked.edges)
     grid = Grid(box=None, padding=(0, 1), expand=True, header_style="bright_black")
-    for name in ("node", "model", "calls", "cost"):
+    seen = ("time (runs)", "passed") if told.took else ()
+    for name in ("node", "model", "calls", "cost", *seen):
         grid.add_column(name, no_wrap=True, overflow="ellipsis", max_width=40)
     for name, ratio in (("tools", 2), ("checks", 3), ("goal", 4)):
         grid.add_column(name, ratio=ratio, no_wrap=True, overflow="ellipsis")
@@ -98,12 +104,20 @@ def _nodes(plan: Plan, checked: "Checked") -> RenderableType:
             Text.assemble((f"{front} ", "bright_black"), node_id, (_marks(node), "bright_black")),
             Text(estimate.rung or node.kind if estimate else node.kind, "magenta"),
             Text(count_range(estimate.calls_low, estimate.calls_high) if estimate else ""),
-            Text(usd_range(estimate.usd_low, estimate.usd_high) if estimate and estimate.rung else ""),
+            Text(_cost(estimate, told.took.get(node_id))),
+            *((Text(told.time(node_id)), Text(told.passed(node_id))) if seen else ()),
             Text(_grants(node)),
             Text(", ".join(checks_of(node)), "bright_black"),
             Text(one_line(goal_of(node)), "bright_black"),
         )
     return grid
+
+
+def _cost(estimate: "Estimate | None", took: "Took | None") -> str:
+    """Return what a node cost in past runs, else what it may by the prices."""
+    if estimate is None or not estimate.rung:
+        return ""
+    return usd_range(took.usd.low, took.usd.high) if took else usd_range(estimate.usd_low, estimate.usd_high)
 
 
 def _marks(node: Node) -> str:
@@ -145,22 +159,36 @@ def _check(check: Check) -> str:
             return "judge"
 
 
-def _sums(spec: WorkflowSpec, plan: Plan, checked: "Checked") -> RenderableType:
+def _sums(spec: WorkflowSpec, plan: Plan, checked: "Checked", told: Told) -> RenderableType:
     estimates = [checked.estimates[n] for n in plan.nodes if n in checked.estimates]
     calls = {node_id: float(estimate.calls_high) for node_id, estimate in checked.estimates.items()}
     shape = timing(checked.edges, calls)
     maps = [node_id for node_id, node in plan.nodes.items() if node.map is not None]
     low, high = sum(e.calls_low for e in estimates), sum(e.calls_high for e in estimates)
     lines = [
-        ("longest", f"{' → '.join(shape.path)}  (at most {shape.makespan_s:,.0f} calls)"),
+        *([("longest", f"{' → '.join(shape.path)}  (at most {shape.makespan_s:,.0f} calls)")] if told.untold else []),
         ("calls", count_range(low, high) + _beside(spec.budget.calls)),
-        ("cost", _sum_usd(estimates) + _beside(usd(spec.budget.usd) if spec.budget.usd else None)),
+        (
+            "cost",
+            _seen_usd(plan, checked, told)
+            + _sum_usd(estimates)
+            + _beside(usd(spec.budget.usd) if spec.budget.usd else None),
+        ),
     ]
     if len([node for node in plan.nodes.values() if node.kind == "worker"]) > 2 and shape.parallelism < _CHAIN:
         lines.append(("advice", _ONE_WORKER))
-    if maps:
+    if maps := [node_id for node_id in maps if node_id not in told.took]:
         lines.append(("maps", f"{', '.join(maps)}: counted for one element; the list's length is known only later"))
     return Group(*(Text.assemble((f"{name:<8}", "bold"), one_line(text, 600)) for name, text in lines))
+
+
+def _seen_usd(plan: Plan, checked: "Checked", told: Told) -> str:
+    """Say what the nodes cost in past runs, where each that asks a model was run."""
+    asked = [node_id for node_id in plan.nodes if node_id in checked.estimates and checked.estimates[node_id].rung]
+    took = [told.took[node_id].usd for node_id in asked if node_id in told.took]
+    if not took or len(took) < len(asked):
+        return ""
+    return f"{usd_range(sum(each.low for each in took), sum(each.high for each in took))} in past runs; by the prices "
 
 
 def _sum_usd(estimates: "Iterable[Estimate]") -> str:

@@ -53,3 +53,34 @@ def test_explain_speaks_json(cli, tmp_path: Path) -> None:
 
 def test_a_run_that_is_not_there_is_an_error(cli) -> None:
     assert cli("explain", "--analyze", "nothing").code == 2
+
+
+def test_before_a_run_explain_says_what_past_runs_took_and_what_is_critical_in_seconds(cli, tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text(FLOW)
+    (tmp_path / "s.yaml").write_text(SCRIPT)
+    before = cli("explain", "w.yaml").out
+    assert "longest" in before
+    assert "time (runs)" not in before
+    for _ in range(2):
+        assert cli("run", "w.yaml", "--json").code == 0
+    told = json.loads(cli("explain", "w.yaml", "--json").out)["past"]
+    word = told["nodes"]["word"]
+    assert (told["runs"], told["rehearsed"], word["runs"]) == (2, True, 2)
+    assert word["passed"] == {"mini": [0, 2], "big": [2, 2]}
+    assert told["critical"][0] == "word"
+    assert 0 < told["seconds"]["low"] <= told["seconds"]["mean"] <= told["seconds"]["high"]
+    shown = cli("explain", "w.yaml").out
+    for part in (
+        "time (runs)",
+        "mini 0/2, big 2/2",
+        "critical word → ",
+        "past     2 runs done",
+        "rehearsals",
+        "in past runs",
+    ):
+        assert part in shown
+    assert "longest" not in shown
+    (tmp_path / "w.yaml").write_text(FLOW.replace("Say a word", "Say another word"))
+    other = cli("explain", "w.yaml").out
+    assert "no run tells how long word will take" in other
+    assert "longest" in other

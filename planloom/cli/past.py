@@ -1,0 +1,103 @@
+"""What the journal has of past runs of a workflow, and how `explain` says it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from planloom.cli.journals import journal_at, nothing_yet
+from planloom.cli.order import Edges
+from planloom.cli.words import plural, seconds, usd_range
+from planloom.core.json import Json, JsonObject
+from planloom.core.plan import NodeId, Plan
+from planloom.graphs.critical_path import timing
+from planloom.graphs.past import Past, Spread, Took
+
+RUNS_LOOKED_AT = 200
+RUNS_LEARNED_FROM = 20
+
+
+async def past_of(name: str, journal: str | None) -> Past:
+    """Read the newest runs of a workflow; nothing is known where no journal is.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    if nothing_yet(journal):
+        return Past()
+    async with journal_at(journal) as opened:
+        ids = [run.run_id for run in await opened.runs(RUNS_LOOKED_AT) if run.name == name][:RUNS_LEARNED_FROM]
+        views = [await opened.view(run_id) for run_id in ids]
+    return Past(view for view in views if not view.tenant)
+
+
+class Told:
+    """What past runs say of one plan.
+
+    Args:
+        past: The runs.
+        plan: The plan; `None` where a planner will write it.
+        edges: What its nodes need.
+    """
+
+    def __init__(self, past: Past, plan: Plan | None = None, edges: Edges | None = None) -> None:
+        self.past = past
+        self._edges = edges or {}
+        nodes = plan.nodes if plan is not None else {}
+        self.took: Mapping[NodeId, Took] = {i: took for i, node in nodes.items() if (took := past.of(node)) is not None}
+        self.untold = [node_id for node_id in nodes if node_id not in self.took]
+
+    def time(self, node_id: NodeId) -> str:
+        """Return how long a node took, and in how many runs; empty if no run tells."""
+        took = self.took.get(node_id)
+        return f"{_between(took.seconds)} ({took.runs})" if took else ""
+
+    def passed(self, node_id: NodeId) -> str:
+        """Return how many attempts passed on each rung: `mini 3/4, big 1/1`."""
+        took = self.took.get(node_id)
+        return ", ".join(f"{rung} {ok}/{all_}" for rung, (ok, all_) in took.passed.items()) if took else ""
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield what is said below the table: the critical path in seconds, and what it all rests on."""
+        if self.took and not self.untold:
+            low, mean, high = (self._timed(which) for which in ("low", "mean", "high"))
+            path = " → ".join(mean[0])
+            yield (
+                "critical",
+                f"{path}  (about {seconds(mean[1])}, {_between(Spread(low=low[1], mean=0, high=high[1]))})",
+            )
+        elif self.took:
+            yield "time", f"no run tells how long {', '.join(self.untold)} will take, so not what is critical"
+        if self.past.runs and self.past.usd is not None and self.past.seconds is not None:
+            cost = usd_range(self.past.usd.low, self.past.usd.high)
+            rehearsed = "; all of them rehearsals: no model took this time or money" if self.past.rehearsed else ""
+            took = _between(self.past.seconds)
+            yield "past", f"{plural(self.past.runs, 'run')} done: {cost} and {took} each, planning included{rehearsed}"
+
+    def _timed(self, which: str) -> tuple[list[str], float]:
+        chosen = {node_id: float(getattr(took.seconds, which)) for node_id, took in self.took.items()}
+        shape = timing(self._edges, chosen)
+        return [str(node_id) for node_id in shape.path], shape.makespan_s
+
+    def as_json(self) -> JsonObject:
+        """Return the same as data."""
+        nodes: JsonObject = {node_id: _json(took) for node_id, took in self.took.items()}
+        known = bool(self.took) and not self.untold
+        path: list[Json] = [*self._timed("mean")[0]] if known else []
+        times: JsonObject = {which: self._timed(which)[1] for which in ("low", "mean", "high")} if known else {}
+        return {
+            "runs": self.past.runs,
+            "rehearsed": self.past.rehearsed,
+            "nodes": nodes,
+            "critical": path,
+            "seconds": times or None,
+        }
+
+
+def _json(took: Took) -> JsonObject:
+    passed: JsonObject = {rung: [ok, tried] for rung, (ok, tried) in took.passed.items()}
+    spreads: JsonObject = {name: {**asdict(getattr(took, name))} for name in ("seconds", "usd", "tokens")}
+    return {"runs": took.runs, **spreads, "passed": passed}
+
+
+def _between(spread: Spread) -> str:
+    low, high = seconds(spread.low), seconds(spread.high)
+    return high if low == high else f"{low} to {high}"
