@@ -228,7 +228,12 @@ class Memories:
         return [_memory(row) for row in rows]
 
     async def forget(
-        self, ids: Collection[str] | None = None, *, run_id: str | None = None, before: float | None = None
+        self,
+        ids: Collection[str] | None = None,
+        *,
+        run_id: str | None = None,
+        before: float | None = None,
+        source: str | None = None,
     ) -> list[Memory]:
         """Delete the entries for which all that is named holds, and return them; without a name, all of them.
 
@@ -236,6 +241,7 @@ class Memories:
             ids: These.
             run_id: Those that this run kept.
             before: Those kept before that time, in seconds since the epoch.
+            source: Those that may hold text of a tool (`web.get`, or `web` for all of its) or input (`inputs.page`).
         """
         wanted = [self._mine]
         if ids is not None:
@@ -244,6 +250,9 @@ class Memories:
             wanted.append(memories.c.origin.contains(f'"run_id": {json.dumps(run_id)}', autoescape=True))
         if before is not None:
             wanted.append(memories.c.at < before)
+        if source is not None:
+            of_it = (f'"{source}"', f'"{source}.')  # names are plain words: JSON escapes nothing in them
+            wanted.append(or_(*(memories.c.untrusted.contains(name, autoescape=True) for name in of_it)))
 
         def work(connection: Connection) -> list[Memory]:
             self._alone(connection)

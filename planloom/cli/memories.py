@@ -70,6 +70,7 @@ async def forgotten(
     ids: Sequence[str] | None,
     run_id: str | None,
     older_than: str | None,
+    source: str | None,
 ) -> None:
     """Delete entries and say which.
 
@@ -81,7 +82,7 @@ async def forgotten(
     except ValueError as exc:
         raise ConfigError("command line", [Problem(f"{exc}, found {older_than!r:.40}", "--older-than")]) from exc
     async with _opened(journal, scope, tenant) as memories:
-        gone = await memories.forget(ids, run_id=run_id, before=before)
+        gone = await memories.forget(ids, run_id=run_id, before=before, source=source)
     _print(gone, as_json=False)
     typer.echo(f"forgot {len(gone)} {'entry' if len(gone) == 1 else 'entries'}")
 

@@ -67,6 +67,9 @@ def forget(
     older_than: Annotated[
         str | None, typer.Option("--older-than", metavar="AGE", help="What was kept longer ago: 30d, 12h.")
     ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", help="What may hold text of this tool or input.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of it.")] = False,
     scope: Scope = None,
     tenant: Tenant = "",
@@ -75,9 +78,12 @@ def forget(
     """Delete entries; of several conditions all must hold."""
     from planloom.cli import memories
 
-    if not (ids or run_id or older_than or everything):
-        raise typer.BadParameter("name entries, or give --run, --older-than or --all", param_hint="ID")
-    asyncio.run(memories.forgotten(journal, scope, tenant, ids=ids or None, run_id=run_id, older_than=older_than))
+    if not (ids or run_id or older_than or source or everything):
+        raise typer.BadParameter("name entries, or give --run, --older-than, --source or --all", param_hint="ID")
+    named = ids or None
+    asyncio.run(
+        memories.forgotten(journal, scope, tenant, ids=named, run_id=run_id, older_than=older_than, source=source)
+    )
 
 
 @memory.command()

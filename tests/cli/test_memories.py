@@ -66,11 +66,14 @@ def test_entries_are_listed_found_exported_and_forgotten(cli, ran, tmp_path) -> 
     assert "price of a chair: chair costs 80 EUR" in found
     assert cli("memory", "list", "--scope", "other").out == ""
     assert cli("memory", "list", "--tenant", "other").out == ""
+    assert cli("gc", "--older-than", "0s").code == 0
+    assert cli("show", "last").code != 0
     assert cli("memory", "export", "-o", str(tmp_path / "m.jsonl")).code == 0
     exported = [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()]
     of_here = {"vector_model": "", "found_by": []}
     assert [{**entry, **of_here} for entry in exported] == [lamp, chair]
     assert cli("memory", "forget", chair["id"]).out.endswith("forgot 1 entry\n")
+    assert cli("memory", "forget", "--source", "web.get").out == "forgot 0 entries\n"
     assert cli("memory", "forget", "--older-than", "1h").out == "forgot 0 entries\n"
     assert cli("memory", "forget", "--run", lamp["origin"]["run_id"]).out.endswith("forgot 1 entry\n")
     assert cli("memory", "list").out == ""

@@ -156,6 +156,23 @@ async def test_entries_are_forgotten_by_id_by_run_and_by_age(journal: Journal) -
     assert await memories.search("a b c", limit=9) == []
 
 
+async def test_what_may_hold_text_of_a_source_is_forgotten_with_it_and_nothing_else(journal: Journal) -> None:
+    memories = Memories(journal, "w")
+    for subject, untrusted in [
+        ("a", ("web.get", "wiki")),
+        ("b", ("web2",)),
+        ("c", ()),
+        ("d", ("wiki",)),
+        ("e", ("inputs.web",)),
+    ]:
+        await memories.keep(entry(subject, "web wiki", untrusted=untrusted), max_entries=9)
+    assert subjects(await memories.forget(source="web")) == ["a"]
+    assert subjects(await memories.forget(source="w%")) == []
+    assert subjects(await memories.forget(source="wiki")) == ["d"]
+    assert subjects(await memories.forget(source="inputs.web")) == ["e"]
+    assert sorted(subjects(await memories.all())) == ["b", "c"]
+
+
 async def test_writers_at_the_same_time_keep_one_entry_a_subject_and_the_cap(place: str) -> None:
     async def write(own: int) -> None:
         async with Journal(place) as journal:
