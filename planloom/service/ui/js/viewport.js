@@ -3,6 +3,8 @@
 import { element } from "./element.js";
 
 const READABLE = 0.6;
+/** Below this no letter can be told from another: none is drawn, and nodes are spots of their colour. */
+const LEGIBLE = 0.35;
 /** Part of the window that the frame may take. */
 const TALLEST = 0.65;
 
@@ -66,6 +68,7 @@ export class Viewport {
   /** @param {number} zoom */
   #apply(zoom) {
     this.#zoom = Math.max(0.05, Math.min(3, zoom));
+    this.svg.classList.toggle("far", this.#zoom < LEGIBLE);
     this.svg.setAttribute("width", String(this.#size.width * this.#zoom));
     this.svg.setAttribute("height", String(this.#size.height * this.#zoom));
   }
