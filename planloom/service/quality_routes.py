@@ -64,11 +64,10 @@ def _policies(service: Service, workflow: str) -> list[tuple[str, Policy]]:
 
 
 def _replayed(rows: Sequence[Recorded], policies: Sequence[tuple[str, Policy]]) -> JsonObject:
-    first = [row for row in rows if row.first]
-    rules = compare(rows, policies, spending=Spending()) if first else []
+    rules = compare(rows, policies, spending=Spending()) if rows else []
     return {
         "answers": len(rows),
-        "questions": len(first),
+        "questions": rules[0].questions if rules else 0,
         "rules": [_rule(rule) for rule in rules],
         "curves": [curve for group in grouped(rows) for curve in _curve(group)],
     }
@@ -83,6 +82,11 @@ def _rule(rule: Replayed) -> JsonObject:
         "strong_calls": rule.strong_calls,
         "cost_usd": rule.cost_usd,
         "cost_unknown": rule.cost_unknown,
+        "calls": {**rule.calls},
+        "unknowns": [
+            {"kind": lack.kind, "model": lack.model, "lack": lack.lack, "questions": lack.questions}
+            for lack in rule.unknowns
+        ],
     }
 
 

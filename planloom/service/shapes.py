@@ -8,6 +8,7 @@ from planloom.core.events import PlanPurpose, Status
 from planloom.core.outcome import Usage
 from planloom.core.plan import Effect, Effort, Finding, Kind
 from planloom.core.result import DecisionRecord, NodeRecord, PendingApproval
+from planloom.quality.replay import Lack
 
 
 class Shape(BaseModel):
@@ -183,16 +184,27 @@ class Explained(Shape):
     warnings: list[Finding]
 
 
+class UnknownShape(Shape):
+    """What cannot be known of one kind of node on one model."""
+
+    kind: str
+    model: str
+    lack: Lack = Field(description="Why nobody knows.")
+    questions: int
+
+
 class RuleShape(Shape):
     """What a rule would have done on the recorded answers."""
 
     name: str
     right: int
     wrong: int
-    unknown: int = Field(description="Questions that would have gone up, though the stronger model was never asked.")
+    unknown: int = Field(description="Questions that would have come to a model of which nothing is known.")
     strong_calls: int
     cost_usd: float | None = Field(description="Of what is known; null when no cost is.")
     cost_unknown: int = Field(description="Calls whose cost is not known.")
+    calls: dict[str, int] = Field(description="Calls by model.")
+    unknowns: list[UnknownShape] = Field(description="Where the unknown questions come from.")
 
 
 class CurvePoint(Shape):

@@ -25,6 +25,8 @@ inputs: {topic: {type: string, default: rain}}
 models:
   mini: {model: "rehearsal:mini", script: everything.yaml, price: {input: 5, output: 20}}
   big: {model: "rehearsal:big", script: everything.yaml, price: {input: 50, output: 200}}
+  slow:
+    {model: "rehearsal:mini", script: everything.yaml, price: {input: 5, output: 20}, batch: {window: 50ms, poll: 50ms}}
 ladder: [mini, big]
 planner: {model: big, panels: true}
 route: {retry: 0, replan: 1}
@@ -36,6 +38,7 @@ PLAN: dict[str, Json] = {
     "colour": {"goal": "Name the colour.", "checks": [{"agree": {"samples": 3, "quorum": 2}}]},
     "review": {"goal": "By how much did it rise?", "panel": {"members": VOICES, "rounds": 2}, "output": RISE},
     "each": {"map": [1, 2, 3], "code": "item * 2", "with": {"item": "${item}"}},
+    "later": {"goal": "There is time.", "model": "slow"},
     "lost": {"goal": "Find what is lost."},
     "report": {**REPORT, "with": {"lost": "${nodes.lost.output}", "rise": "${nodes.review.output.rise}"}},
 }
@@ -49,6 +52,7 @@ RULES: list[dict[str, Json]] = [
     {"when": {"role": "planner"}, "json": {"nodes": PLAN, "output": "${nodes.report.output}"}},
     {"when": {"node": "colour"}, "text": "red", "times": 1},
     {"when": {"node": "colour"}, "text": "blue"},
+    {"when": {"node": "later"}, "text": "now"},
     {"when": {"node": "lost"}, "text": "CANNOT missing_input: nobody has seen it"},
     {"when": {"node": "report", "model": "big"}, "text": "It rose by 7.7."},
     {"when": {"node": "report"}, "text": "It rose."},
@@ -129,8 +133,10 @@ async def test_a_node_shows_its_attempts_its_vote_and_its_panels_board(shown: Sh
         await expect(panel.locator('[data-claim="c1"]')).to_contain_text("90 % sure")
         await expect(panel.locator('[data-claim="c2"]')).to_contain_text("contradicted")
         await expect(panel.locator(".contradictions")).to_contain_text("c1 against c2 on rise")
+        await page.locator('.graph [data-node="later"]').click()
+        await expect(panel.locator(".batch")).to_contain_text("on slow: completed, 1 of 1")
         await page.go_back()
-        await expect(panel.locator("h2")).to_have_text("colour")
+        await expect(panel.locator("h2")).to_have_text("review")
 
 
 async def test_elements_of_a_map_stand_in_the_table_and_open_like_nodes(shown: Shown, browser: Browser) -> None:
@@ -139,7 +145,7 @@ async def test_elements_of_a_map_stand_in_the_table_and_open_like_nodes(shown: S
         await expect(page.locator(".node-panel [aria-label=Output]")).to_have_text("4")
         await page.get_by_role("tab", name="Graph").click()
         await expect(page.get_by_role("button", name="each, done, code, 3/3")).to_be_visible()
-        await expect(page.locator(".tally")).to_contain_text("5 done")
+        await expect(page.locator(".tally")).to_contain_text("6 done")
 
 
 async def test_what_is_not_there_is_said_and_leads_on(shown: Shown, browser: Browser) -> None:

@@ -7,6 +7,8 @@ import { count, duration, several, shortened, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").Attempt} Attempt */
 /** @typedef {import("./shapes.js").RunEvent} RunEvent */
+/** @typedef {{ calls: RunEvent[], samples: RunEvent[], batch: import("./story.js").Batch | undefined }} Happened tools that were
+ *   called, samples of a vote, the batch that it waits in */
 
 /**
  * @param {Attempt} attempt
@@ -21,10 +23,9 @@ export function attemptLine(attempt) {
 
 /**
  * @param {Attempt} attempt
- * @param {RunEvent[]} calls of tools
- * @param {RunEvent[]} samples of a vote
+ * @param {Happened} happened
  */
-export function attemptBody(attempt, calls, samples) {
+export function attemptBody(attempt, { calls, samples, batch }) {
   const { calls: asked, input_tokens: read, output_tokens: written, cached_tokens: cached, reasoning_tokens: thought } = attempt.usage;
   const usage = [
     attempt.model && attempt.model !== attempt.rung ? attempt.model : "",
@@ -38,6 +39,7 @@ export function attemptBody(attempt, calls, samples) {
     "div",
     { class: "attempt" },
     usage.length > 0 && element("p", { class: "hint" }, usage.join(" · ")),
+    batch && element("p", { class: "batch" }, `In batch ${batch.name} on ${batch.rung}: ${batch.status}, ${batch.done} of ${batch.total}`),
     attempt.message && !same && element("p", { class: "problem" }, attempt.message),
     attempt.evidence.length > 0 && element("ul", { class: "evidence", "aria-label": "Checks" }, ...attempt.evidence.map(evidence)),
     samples.length > 0 && vote(samples),

@@ -4,6 +4,7 @@ import { attemptBody, attemptLine } from "./attempt.js";
 import { badge } from "./badge.js";
 import { board } from "./board.js";
 import { element } from "./element.js";
+import { placeOf } from "./story.js";
 import { essential, shown } from "./value.js";
 import { usd } from "./words.js";
 
@@ -40,8 +41,8 @@ export class NodePanel {
     const base = nodeId.replace(/\[\d+\]$/, "");
     const node = record.nodes[nodeId];
     const planned = story.nodes.get(base);
-    const [calls, samples] = [story.tools.get(nodeId) ?? [], story.samples.get(nodeId) ?? []];
-    const seen = JSON.stringify([nodeId, node, planned, calls.length, samples.length]);
+    const bodies = (node?.attempts ?? []).map((attempt) => whatHappened(nodeId, attempt, story));
+    const seen = JSON.stringify([nodeId, node, planned, bodies]);
     if (seen === this.#shown || nodeId === "") return;
     if (nodeId !== this.#node) this.root.scrollTop = 0;
     this.#shown = seen;
@@ -58,7 +59,7 @@ export class NodePanel {
         node?.reused && element("span", { class: "badge" }, "reused"),
         element("button", { type: "button", "aria-label": "Close the node", onclick: this.onClose }, "✕"),
       ),
-      ...(known ? this.#parts(nodeId, node, planned, calls, samples) : [element("p", { class: "hint" }, "The run has no such node.")]),
+      ...(known ? this.#parts(nodeId, node, planned, bodies) : [element("p", { class: "hint" }, "The run has no such node.")]),
     );
   }
 
@@ -66,11 +67,10 @@ export class NodePanel {
    * @param {string} nodeId
    * @param {NodeRecord | undefined} node
    * @param {PlannedNode | undefined} planned
-   * @param {import("./shapes.js").RunEvent[]} calls
-   * @param {import("./shapes.js").RunEvent[]} samples
+   * @param {import("./attempt.js").Happened[]} bodies of its attempts
    * @returns {Node[]}
    */
-  #parts(nodeId, node, planned, calls, samples) {
+  #parts(nodeId, node, planned, bodies) {
     const goal = planned?.goal || node?.goal || "";
     const output = node?.output ?? null;
     const inputs = planned && Object.keys(planned.inputs ?? {}).length > 0;
@@ -80,11 +80,9 @@ export class NodePanel {
       node?.reason && element("p", { class: "problem" }, node.reason),
       output !== null && this.#part("Output", "Output", true, shown(output, "Output")),
       node?.panel && this.#part("Panel", "Panel", true, board(node.panel)),
-      ...(node?.attempts ?? []).map((attempt, at, all) => {
-        const mine = (/** @type {import("./shapes.js").RunEvent} */ event) => event.attempt === attempt.attempt;
-        const body = attemptBody(attempt, calls.filter(mine), samples.filter(mine));
-        return this.#part(`Attempt ${attempt.attempt}`, attemptLine(attempt), at === all.length - 1, body);
-      }),
+      ...(node?.attempts ?? []).map((attempt, at, all) =>
+        this.#part(`Attempt ${attempt.attempt}`, attemptLine(attempt), at === all.length - 1, attemptBody(attempt, bodies[at])),
+      ),
       node && node.effects.length > 0 && this.#part("Writes", "Writes", true, shown(node.effects, "Writes")),
       inputs && this.#part("Inputs", "Inputs, as the plan says them", true, shown(planned.inputs, "Inputs, as the plan says them")),
       planned?.code && this.#part("Code", "Code", true, shown(planned.code, "Code")),
@@ -106,6 +104,21 @@ export class NodePanel {
     part.addEventListener("toggle", () => (part.open === open ? this.#turned.delete(key) : this.#turned.add(key)));
     return part;
   }
+}
+
+/**
+ * @param {string} nodeId
+ * @param {import("./shapes.js").Attempt} attempt
+ * @param {Story} story
+ * @returns {import("./attempt.js").Happened}
+ */
+function whatHappened(nodeId, { attempt }, story) {
+  const mine = (/** @type {import("./shapes.js").RunEvent} */ event) => event.attempt === attempt;
+  return {
+    calls: (story.tools.get(nodeId) ?? []).filter(mine),
+    samples: (story.samples.get(nodeId) ?? []).filter(mine),
+    batch: story.batches.get(placeOf({ node_id: nodeId, attempt })),
+  };
 }
 
 /** @param {PlannedNode} planned */

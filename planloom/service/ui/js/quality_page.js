@@ -73,7 +73,7 @@ export class QualityPage {
         "p",
         { class: "hint" },
         "A mark is a rule: how much of the work it sends to the stronger model, and how many answers are right then. The bar over " +
-          "it is what nobody knows, because the stronger model was never asked. A line is what a calibrated policy reaches as " +
+          "it is what nobody knows. A line is what a calibrated policy reaches as " +
           "more goes up, on rows that it was not fitted to; dotted is random choice.",
       ),
     );
@@ -92,10 +92,18 @@ function picture(found) {
     return row(rule, chart.mark(rule.name, x, y, rule.unknown / found.questions), found.questions);
   });
   const legend = curves.length > 0 && element("ul", { class: "curves", "aria-label": "Curves" }, ...curves.map((line) => element("li", {}, line)));
-  return element("div", { class: "card" }, chart.root, element("div", {}, table(rows), legend));
+  return element("div", { class: "card" }, chart.root, element("div", {}, table(rows), legend, unknowns(found)));
 }
 
-const HEADS = ["Rule", "Right", "Not known", "Strong calls", "Cost"];
+/** @param {Quality} found */
+function unknowns(found) {
+  const lines = found.rules.flatMap(({ name, unknowns: lacks }) =>
+    lacks.map(({ kind, model, lack, questions }) => element("li", {}, `${name}: ${kind} on ${model}, ${lack} (${several(questions, "question")})`)),
+  );
+  return lines.length > 0 && element("details", {}, element("summary", {}, "What is unknown, and why"), element("ul", {}, ...lines));
+}
+
+const HEADS = ["Rule", "Right", "Unknown", "Strong calls", "Cost", "Calls by model"];
 
 /**
  * @param {import("./shapes.js").Rule} rule
@@ -108,7 +116,8 @@ function row(rule, shape, questions) {
     percent(rule.right, questions),
     percent(rule.unknown, questions),
     `${rule.strong_calls} (${percent(rule.strong_calls, questions)})`,
-    rule.cost_usd === null ? "not known" : `${usd(rule.cost_usd)}${rule.cost_unknown ? ` + ${rule.cost_unknown} not known` : ""}`,
+    rule.cost_usd === null ? "unknown" : `${usd(rule.cost_usd)}${rule.cost_unknown ? ` + ${several(rule.cost_unknown, "call")} unknown` : ""}`,
+    Object.entries(rule.calls).map(([model, calls]) => `${model} ${calls}`).join(", "),
   ];
   return element("tr", {}, ...cells.map((cell, at) => element("td", { "data-label": HEADS[at] }, cell)));
 }

@@ -42,7 +42,8 @@
  * @typedef {WorkflowLine & { inputs: { properties: Record<string, Schema>, required: string[] }, models: string[],
  *   graph: GraphNode[] }} WorkflowRecord
  * @typedef {{ name: string, right: number, wrong: number, unknown: number, strong_calls: number,
- *   cost_usd: number | null, cost_unknown: number }} Rule
+ *   cost_usd: number | null, cost_unknown: number, calls: Record<string, number>,
+ *   unknowns: { kind: string, model: string, lack: string, questions: number }[] }} Rule
  * @typedef {{ runs: number, answers: number, questions: number, rules: Rule[], curves: { name: string, weak: number,
  *   strong: number, points: { share: number, accuracy: number }[] }[] }} Quality
  */

@@ -6,6 +6,7 @@
  *   warnings: any[] }} PlanVersion */
 /** @typedef {{ rung: string, calls: number, failed: number, input: number, output: number, usd: number,
  *   seconds: number }} RungCost */
+/** @typedef {{ rung: string, name: string, status: string, done: number, total: number }} Batch */
 
 /** @type {Record<string, import("./shapes.js").NodeState>} */
 const STATES = {
@@ -27,6 +28,12 @@ export class Story {
     this.tools = new Map();
     /** @type {Map<string, RunEvent[]>} samples of votes by node */
     this.samples = new Map();
+    /** @type {Map<string, Batch>} what an attempt waits in, by node and attempt */
+    this.batches = new Map();
+    /** @type {Map<string, Batch>} by name */
+    this.named = new Map();
+    /** @type {Map<string, string>} node and attempt by call */
+    this.calls = new Map();
     /** @type {Map<string, RungCost>} */
     this.rungs = new Map();
     /** @type {RunEvent[]} what the planner was asked and what came of it, and what was done to the run as a whole */
@@ -51,6 +58,12 @@ export class Story {
         break;
       case "SampleDrawn":
         added(this.samples, event);
+        break;
+      case "CallStarted":
+        this.calls.set(event.call_id, placeOf(event));
+        break;
+      case "BatchAdvanced":
+        this.#takeBatch(event);
         break;
       case "CallEnded":
         this.#takeCall(event);
@@ -83,6 +96,14 @@ export class Story {
   }
 
   /** @param {RunEvent} event */
+  #takeBatch({ batch: name, batch_id, rung, status, done, total, calls }) {
+    const batch = this.named.get(name) ?? { rung, name, status, done, total };
+    Object.assign(batch, { name: batch_id || name, status, done, total });
+    this.named.set(name, batch);
+    for (const call of Object.keys(calls)) this.batches.set(this.calls.get(call) ?? "", batch);
+  }
+
+  /** @param {RunEvent} event */
   #takeCall(event) {
     const rung = event.rung || event.model;
     const sum = this.rungs.get(rung) ?? { rung, calls: 0, failed: 0, input: 0, output: 0, usd: 0, seconds: 0 };
@@ -94,6 +115,14 @@ export class Story {
     sum.seconds += event.seconds;
     this.rungs.set(rung, sum);
   }
+}
+
+/**
+ * @param {{ node_id: string | null, attempt: number } | RunEvent} event
+ * @returns {string} what it is about, as a key
+ */
+export function placeOf({ node_id, attempt }) {
+  return `${node_id}\n${attempt}`;
 }
 
 /**

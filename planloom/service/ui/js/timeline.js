@@ -8,6 +8,9 @@ import { duration, usd } from "./words.js";
 /** @typedef {{ from: number, to: number, kind: string, told: string }} Bar */
 /** @typedef {{ name: string, bars: Bar[] }} Lane */
 
+/** Events that end no work of the planner. */
+const ASIDE = ["BudgetReached", "BudgetRaised", "PlanDrafted", "PlansCompared"];
+
 /**
  * @param {HTMLElement} root
  * @param {RunRecord} record
@@ -89,8 +92,9 @@ function planner(story, now) {
   /** @type {import("./shapes.js").RunEvent | null} */
   let asked = null;
   for (const event of story.planning) {
+    if (event.type === "RunResumed") asked = null; // what was asked of a process that is gone is asked again
     if (event.type === "PlanRequested") asked = asked && event.asked ? asked : event;
-    else if (asked && !["BudgetReached", "PlanDrafted", "PlansCompared"].includes(event.type)) {
+    else if (asked && !ASIDE.includes(event.type)) {
       const kind = event.type === "PlanReady" ? "done" : "failed";
       bars.push({ from: asked.at, to: event.at, kind, told: `planner, ${asked.purpose}, ${duration(event.at - asked.at)}` });
       asked = null;
