@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from planloom.configs.spec import RouteSpec
 from planloom.core import events as ev
 from planloom.core.answer import HoldKind
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
@@ -18,10 +17,10 @@ from planloom.core.refs import RefError, Scope, as_text, resolve
 from planloom.graphs.attempt import Attempts, Job
 from planloom.graphs.calls import verify_effects
 from planloom.graphs.context import Outputs, Run
+from planloom.graphs.decide import decide
 from planloom.graphs.lint import dependencies
 from planloom.graphs.progress import Progress, take_up
 from planloom.graphs.recall import recall_for_worker, remember
-from planloom.graphs.route import Situation, route
 from planloom.graphs.schedule import Settled
 
 OnReplan: TypeAlias = Callable[[NodeId, Failed], None]
@@ -124,7 +123,7 @@ class Driver:
         """Route a node whose inputs or condition could not be worked out from what was committed."""
         progress = Progress(rungs=(), agree=None)
         progress.failed(Failed(kind=FailureKind.INPUT, message=str(exc)))
-        decision = self._decide(tried, Failed(kind=FailureKind.INPUT, message=str(exc)), progress)
+        decision = decide(self._run, tried, Failed(kind=FailureKind.INPUT, message=str(exc)), progress)
         return self._give_up(node, tried, progress, decision)
 
     @property
@@ -221,7 +220,7 @@ class Driver:
         await verify_effects(self._run, node.id)
         progress = take_up(node, job.input_digest, self._run)
         if progress.undecided and progress.last is not None:
-            progress.decision = self._decide(node, progress.last, progress)
+            progress.decision = decide(self._run, node, progress.last, progress)
         while True:
             if progress.decision is not None and not self._go_on(node, progress, progress.decision):
                 return self._give_up(owner or node, node, progress, progress.decision)
@@ -232,7 +231,7 @@ class Driver:
                 return Settled.DONE
             progress.failed(outcome)
             await verify_effects(self._run, node.id)
-            progress.decision = self._decide(node, outcome, progress)
+            progress.decision = decide(self._run, node, outcome, progress)
 
     def _go_on(self, node: Node, progress: Progress, decision: Decision) -> bool:
         """Carry out a decision that leads to another attempt; tell whether it does."""
@@ -283,56 +282,6 @@ class Driver:
             )
         )
         return outcome
-
-    def _decide(self, node: Node, failed: Failed, progress: Progress) -> Decision:
-        decision = route(
-            Situation(
-                kind=failed.kind,
-                message=failed.message,
-                policy=self._policy(node, progress),
-                effort=node.effort,
-                rungs=progress.rungs,
-                rung=progress.rung,
-                failures_on_rung=progress.failures_on_rung,
-                voted=progress.voted or progress.agree is not None or not self._may_vote(node),
-                repeatable=node.kind != "code" and not failed.permanent,
-                wrote=self._run.in_doubt(node, progress.attempt),
-                replans_left=self._run.replans_left,
-            )
-        )
-        self._note_decision(node, progress.attempt, decision)
-        return decision
-
-    def _policy(self, node: Node, progress: Progress) -> RouteSpec:
-        """Return what may follow: what a batch was chosen for once leaves no time for it a second time."""
-        route_spec = self._run.spec.route
-        if not self._run.once_only(node.id, progress.rung_name):
-            return route_spec
-        return route_spec.model_copy(update={"retry": 0, "vote": None, "promote": True})
-
-    def _may_vote(self, node: Node) -> bool:
-        """Whether several samples are harmless: those of a node that writes would write several times."""
-        writes = node.effect == "write" or bool(self._run.writing_tools(node))
-        return node.kind != "panel" and not writes
-
-    def _note_decision(self, node: Node, attempt: int, decision: Decision) -> None:
-        action: dict[type[Decision], ev.Action] = {
-            Retry: "retry",
-            Vote: "vote",
-            Promote: "promote",
-            Replan: "replan",
-            Ask: "ask",
-            Stop: "stop",
-        }
-        self._run.log.note(
-            ev.Decided(
-                node_id=node.id,
-                attempt=attempt,
-                action=action[type(decision)],
-                reason=decision.reason,
-                rung=decision.rung if isinstance(decision, Promote) else "",
-            )
-        )
 
     def _give_up(self, node: Node, tried: Node, progress: Progress, decision: Decision) -> Settled:
         """Carry out a decision that ends the attempts; `tried` is an element where `node` is a map."""
