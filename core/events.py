@@ -36,7 +36,8 @@ from planloom.core.vote_event import SampleDrawn as SampleDrawn
 
 Status: TypeAlias = Literal["running", "waiting", "done", "partial", "failed", "cancelled", "interrupted"]
 """How a run stands; `interrupted` is never written down: it is `running`, and no process is at work on it."""
-Action: TypeAlias = Literal["retry", "vote", "promote", "replan", "ask", "stop", "start"]
+Action: TypeAlias = Literal["retry", "vote", "promote", "keep", "replan", "ask", "stop", "start"]
+"""`keep`: a doubted answer counts after all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

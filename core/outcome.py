@@ -104,6 +104,10 @@ class Failed:
     """For `cannot`: missing_input, missing_tool, contradiction or other."""
     trace: str = ""
     """Traceback of the user's own code, for people; no model sees it."""
+    chance: float | None = None
+    """Chance that what was rejected is right, where a policy has only doubted it."""
+    stronger: float | None = None
+    """The same of a stronger model's answer, where it is known."""
     permanent: bool = False
     """A rule refused what was asked for: asking for the same again would end the same."""
 

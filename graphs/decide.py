@@ -8,6 +8,7 @@ from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, 
 from planloom.core.outcome import Failed
 from planloom.core.plan import Node
 from planloom.graphs.context import Run
+from planloom.graphs.odds import odds_of
 from planloom.graphs.progress import Progress
 from planloom.graphs.route import Situation, route
 
@@ -28,7 +29,7 @@ def decide(run: Run, node: Node, failed: Failed, progress: Progress) -> Decision
             kind=failed.kind,
             message=failed.message,
             policy=_policy(run, node, progress),
-            effort=node.effort,
+            effort=progress.effort,
             rungs=progress.rungs,
             rung=progress.rung,
             failures_on_rung=progress.failures_on_rung,
@@ -36,6 +37,7 @@ def decide(run: Run, node: Node, failed: Failed, progress: Progress) -> Decision
             repeatable=node.kind != "code" and not failed.permanent,
             wrote=run.in_doubt(node, progress.attempt),
             replans_left=run.replans_left,
+            odds=odds_of(run, node, failed, progress),
         )
     )
     run.log.note(

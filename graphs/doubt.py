@@ -59,4 +59,11 @@ def weighed(choice: Choice, reading: Reading, done: Done, *, final: bool = False
     if final or not verdict.goes_up:
         return replace(done, evidence=evidence)
     message = f"the policy doubts it: {found}"
-    return Failed(kind=FailureKind.DOUBT, message=message, evidence=evidence, output=done.output)
+    return Failed(
+        kind=FailureKind.DOUBT,
+        message=message,
+        evidence=evidence,
+        output=done.output,
+        chance=verdict.chance,
+        stronger=verdict.stronger,
+    )

@@ -1,7 +1,7 @@
 """What a plan will take, worked out before a token is spent: calls and cost for each node."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from planloom.configs.load import Workflow
@@ -11,6 +11,7 @@ from planloom.core.errors import PlanError
 from planloom.core.plan import Finding, Node, NodeId, Plan
 from planloom.graphs.compile import compile_plan
 from planloom.graphs.lint import Facts
+from planloom.graphs.payoff import Payoff
 from planloom.graphs.progress import ladder_of
 from planloom.models.gateway import Rung
 from planloom.models.prices import Price
@@ -43,6 +44,8 @@ class Checked:
     estimates: Mapping[NodeId, Estimate]
     tools: Mapping[str, tuple[Tool, ...]] = field(default_factory=dict[str, tuple[Tool, ...]])
     """Operations by every name that a grant may use."""
+    payoffs: Mapping[NodeId, Sequence[Payoff]] = field(default_factory=dict[NodeId, Sequence[Payoff]])
+    """What pays best after a failed check, for nodes of which the policy knows the chances."""
     planner_calls: tuple[int, int] | None = None
     """Fewest and most calls that writing the plan takes; `None` where it is written already."""
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from planloom.core.node_view import AttemptView
 from planloom.core.outcome import FailureKind
-from planloom.core.plan import Node, NodeId
+from planloom.core.plan import Effort, Node, NodeId
 from planloom.core.view import RunView
 from planloom.core.visit import Visit, VisitKey
-from planloom.graphs.first_rung import Offer, alike, explores, first_rung, signature
+from planloom.graphs.first_rung import Offer, alike, chance, corrected, explores, first_rung, signature, tells
 from planloom.models.prices import Price
 from planloom.state.visits import Visits
 
@@ -60,13 +60,31 @@ class Experience:
         known = self._known.get(signature(node))
         if not known or node.model is not None:
             return None
-        ladder = [self._offers[name] for name in rungs]
+        ladder, now = [self._offers[name] for name in rungs], time.time()
         told = alike(ladder, known)
         if not told:
             return None
         if run_id is not None and explores(run_id, node.id):
             return Start(start, f"one start in twenty ignores past runs; {told}")
-        return Start(first_rung(ladder, start, known, time.time()), told)
+        effort = self.effort(node, rungs[0], run_id)
+        if effort != node.effort:
+            told = f"effort {node.effort} counts as {effort}; {told}"
+        priced = all(offer.price > 0 for offer in ladder)
+        lowest = 0 if priced and tells(ladder[0], known, now) else start  # costs say more than a word about the effort
+        return Start(first_rung(ladder, lowest, known, now), told)
+
+    def chance(self, node: Node, rung: str) -> float | None:
+        """Return how likely work of this kind ends well on a rung; `None` where it was never there."""
+        visits = [visit for visit in self._known.get(signature(node), ()) if visit.rung == rung]
+        return chance(self._offers[rung], visits, time.time()) if visits and rung in self._offers else None
+
+    def effort(self, node: Node, first: str, run_id: str | None) -> Effort:
+        """Return how hard a node is, by how such work went on the first rung of the ladder."""
+        known = self._known.get(signature(node))
+        ignored = run_id is not None and explores(run_id, node.id)
+        if not known or first not in self._offers or ignored:
+            return node.effort
+        return corrected(node.effort, self._offers[first], known, time.time())
 
     async def learn(self, view: RunView) -> None:
         """Keep how a run went on each rung; once, however often it is told.

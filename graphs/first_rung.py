@@ -15,11 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from planloom.core.json import digest
-from planloom.core.plan import Node
+from planloom.core.plan import Effort, Node
 from planloom.core.visit import Visit
 
 HALF_LIFE_S = 30 * 86_400.0
 _OTHER_MODEL = 0.25
+_ENOUGH = 4.0
+"""Visits, fresh ones, that weigh more than a word."""
+_EASY, _HARD = 0.85, 0.5
 _EXPLORED = 20
 """One start in so many ignores what is known."""
 
@@ -62,7 +65,7 @@ def first_rung(ladder: Sequence[Offer], start: int, visits: Sequence[Visit], now
     best = len(ladder) - 1
     least = climb = costs[best]
     for index in reversed(range(start, best)):
-        climb = costs[index] + (1 - _chance(ladder[index], visits, now)) * climb
+        climb = costs[index] + (1 - chance(ladder[index], visits, now)) * climb
         if climb <= least:
             best, least = index, climb
     return best
@@ -91,7 +94,7 @@ def _same(offer: Offer, visits: Sequence[Visit]) -> tuple[list[Visit], str]:
     return same, max(same, key=lambda visit: visit.at).served if same else ""
 
 
-def _chance(offer: Offer, visits: Sequence[Visit], now: float) -> float:
+def chance(offer: Offer, visits: Sequence[Visit], now: float) -> float:
     """Return how likely a visit succeeds: the mean of the posterior."""
     weighed = _weighed(offer, visits, now)
     won = sum(weight for visit, weight in weighed if visit.ok)
@@ -105,6 +108,26 @@ def _weighed(offer: Offer, visits: Sequence[Visit], now: float) -> list[tuple[Vi
         (visit, 0.5 ** (max(0.0, now - visit.at) / HALF_LIFE_S) * (1.0 if visit.served == newest else _OTHER_MODEL))
         for visit in same
     ]
+
+
+def tells(offer: Offer, visits: Sequence[Visit], now: float) -> bool:
+    """Tell whether visits to a rung weigh more than what a node says of itself."""
+    return sum(weight for _, weight in _weighed(offer, visits, now)) >= _ENOUGH
+
+
+def corrected(said: Effort, offer: Offer, visits: Sequence[Visit], now: float) -> Effort:
+    """Return how hard a kind of work is, where it is known better than whoever wrote the node did.
+
+    Args:
+        said: What the node says.
+        offer: The first rung of the ladder: work is easy when it mostly ends there, and hard when it mostly does not.
+        visits: Of the same kind of work.
+        now: Seconds since the epoch.
+    """
+    if not tells(offer, visits, now):
+        return said
+    won = chance(offer, visits, now)
+    return "low" if won >= _EASY else "medium" if won >= _HARD else "high"
 
 
 def _costs(ladder: Sequence[Offer], visits: Sequence[Visit], now: float) -> list[float] | None:

@@ -1,14 +1,14 @@
 """Where one node's work stands between attempts; rebuilt from the journal on resume."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from planloom.core import events as ev
 from planloom.core.check import Agree
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.node_view import AttemptView
 from planloom.core.outcome import Failed, Outcome
-from planloom.core.plan import Node
+from planloom.core.plan import Effort, Node
 from planloom.core.result import DecisionRecord
 from planloom.graphs.context import Run
 from planloom.graphs.experience import Experience
@@ -24,6 +24,8 @@ class Progress:
     """Samples that the next attempt takes; `None` for one answer."""
     standing: Agree | None = None
     """What the node itself asks for; a vote holds for one rung only."""
+    effort: Effort = "medium"
+    """How hard the work is, as the node says or past runs know."""
     rung: int = 0
     attempt: int = 0
     promoted: bool = False
@@ -77,11 +79,12 @@ def ladder_of(node: Node, ladder: tuple[str, ...]) -> tuple[tuple[str, ...], int
 
 def take_up(node: Node, input_digest: str, run: Run) -> Progress:
     """Return where the work stands: at the start, or where an earlier process left it."""
-    rungs, start = ladder_of(node, run.spec.rungs)
+    effort = _effort(node, run)
+    rungs, start = ladder_of(replace(node, effort=effort), run.spec.rungs)
     lane = run.lane_of(node.id)
     if lane is not None:
         rungs, start = (lane, *(rung for rung in rungs[start:] if rung != lane)), 0
-    progress = Progress(rungs=rungs, agree=node.agree, standing=node.agree, rung=start)
+    progress = Progress(rungs=rungs, agree=node.agree, standing=node.agree, rung=start, effort=effort)
     past = run.view.nodes.get(node.id)
     attempts = past.attempts if past else []
     progress.attempt = len(attempts)
@@ -93,10 +96,16 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
         _take_up_rung(progress, node, run, same)
     if ever and _may_have_written(node, run, ever[-1]):
         progress.last, progress.undecided = ever[-1].failed, False
-        progress.decision = _open_decision(node, run, ever[-1].attempt) or Ask(
+        progress.decision = _open_decision(node, run, ever[-1].attempt, effort) or Ask(
             reason="its process stopped in the middle: the write may have happened already"
         )
     return progress
+
+
+def _effort(node: Node, run: Run) -> Effort:
+    if run.experience is None or node.kind != "worker" or not run.spec.rungs:
+        return node.effort
+    return run.experience.effort(node, run.spec.rungs[0], run.log.run_id)
 
 
 def _start_by_experience(progress: Progress, node: Node, run: Run, experience: Experience) -> None:
@@ -123,7 +132,7 @@ def _take_up_rung(progress: Progress, node: Node, run: Run, same: list[AttemptVi
             break
         progress.known = {**attempt.samples, **progress.known}
     if final.failed and not final.cut_off:
-        progress.decision = _open_decision(node, run, final.attempt)
+        progress.decision = _open_decision(node, run, final.attempt, progress.effort)
         progress.undecided = progress.decision is None
 
 
@@ -135,28 +144,28 @@ def _may_have_written(node: Node, run: Run, final: AttemptView) -> bool:
 
 def _take_up_vote(progress: Progress, node: Node, run: Run, attempts: set[int]) -> None:
     """Go on with a vote that was under way on this rung: decided after one of `attempts`, and begun."""
-    vote = _vote(node, run)
+    vote = _vote(progress.effort, run)
     made = (d.attempt for d in run.view.decisions if d.node_id == node.id and d.action == "vote")
     if vote is not None and attempts.intersection(made):
         progress.carry_out(Vote(agree=vote, reason=""))
 
 
-def _vote(node: Node, run: Run) -> Agree | None:
-    """Return the vote that the workflow allows for a node."""
+def _vote(effort: Effort, run: Run) -> Agree | None:
+    """Return the vote that the workflow allows for work so hard."""
     vote = run.spec.route.vote
-    return vote.to_agree(node.effort) if vote is not None else None
+    return vote.to_agree(effort) if vote is not None else None
 
 
-def _open_decision(node: Node, run: Run, attempt: int) -> Decision | None:
+def _open_decision(node: Node, run: Run, attempt: int, effort: Effort) -> Decision | None:
     """Return what was decided after the last attempt and not carried out yet."""
-    for made in reversed(run.view.decisions):
-        if made.node_id == node.id and made.attempt == attempt:
-            return _decision(made, _vote(node, run))
-    return None
+    made = (each for each in reversed(run.view.decisions) if each.node_id == node.id and each.attempt == attempt)
+    return next((decision for each in made if (decision := _decision(each, _vote(effort, run))) is not None), None)
 
 
 def _decision(made: DecisionRecord, vote: Agree | None) -> Decision | None:
     match made.action:
+        case "start" | "keep":
+            return None
         case "vote" if vote is not None:
             return Vote(agree=vote, reason=made.reason)
         case "retry" | "vote":
@@ -169,5 +178,3 @@ def _decision(made: DecisionRecord, vote: Agree | None) -> Decision | None:
             return Ask(reason=made.reason)
         case "stop":
             return Stop(reason=made.reason)
-        case "start":
-            return None

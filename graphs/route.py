@@ -1,18 +1,21 @@
 """The router: one pure function from the evidence of a failed attempt to what follows.
 
 The table says in which order the steps come for each kind of failure; the workflow's `route` says how many
-of each there are. The first step that is still open is taken.
+of each there are. The first step that is still open is taken. Where chances and costs are known (`graphs/odds.py`), the
+steps that spend come first in the order of what pays best (`graphs/payoff.py`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from planloom.configs.spec import RouteSpec
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.outcome import FailureKind as Kind
 from planloom.core.plan import Effort
+from planloom.graphs.payoff import Odds, Payoff, Spend, by_worth, payoffs
 
+SPENDING: tuple[Spend, ...] = ("retry", "vote", "promote")
 Step: TypeAlias = Literal["retry", "vote", "promote", "replan", "question", "ask", "then"]
 
 TABLE: Mapping[Kind, tuple[Step, ...]] = {
@@ -60,17 +63,32 @@ class Situation:
     wrote: bool = False
     """The attempt may have changed something outside, and doing so again is not harmless."""
     replans_left: int = 0
+    odds: Odds | None = None
+    """Chances and costs of the steps that spend; `None` where they are not known, and the table's order holds."""
 
 
 def route(now: Situation) -> Decision:
     """Return what follows the failed attempt."""
     if now.wrote:
         return Ask(reason=f"{now.kind}, and it may have written already: {now.message}")
-    for step in TABLE[now.kind]:
+    ranked = worth(now)
+    told = f"; pays best of {', '.join(str(each) for each in ranked)}" if ranked else ""
+    steps: list[Step] = [each.step for each in ranked]
+    rest: list[Step] = [step for step in TABLE[now.kind] if step not in steps]
+    for step in steps + rest:
         decision = _open(step, now)
         if decision is not None:
-            return decision
+            return replace(decision, reason=decision.reason + told) if step in steps else decision
     return Stop(reason=f"{now.kind}: {now.message}")
+
+
+def worth(now: Situation) -> list[Payoff]:
+    """Return the steps that spend and are open, what pays best first; none where the odds are not known."""
+    if now.odds is None:
+        return []
+    vote = now.policy.vote.to_agree(now.effort) if now.policy.vote else None
+    order: list[Spend] = [step for step in SPENDING if step in TABLE[now.kind] and _open(step, now) is not None]
+    return by_worth((each for each in payoffs(now.odds, vote) if each.step in order), order)
 
 
 def _open(step: Step, now: Situation) -> Decision | None:

@@ -19,6 +19,7 @@ from planloom.graphs.context import check_refs, facts_of, sandboxed
 from planloom.graphs.doubt import set_aside
 from planloom.graphs.estimate import Checked, check_workflow
 from planloom.graphs.lint import Facts
+from planloom.graphs.odds import foreseen
 from planloom.models.gateway import Gateway, Rung
 from planloom.models.prices import price_of
 from planloom.models.script import load_script, scripts_of
@@ -145,6 +146,9 @@ class Maker:
             ]
             aside = set_aside(policy, workflow.spec) if policy is not None else ()
             checked = replace(checked, findings=(*checked.findings, *absent, *aside))
+            if policy is not None and checked.plan is not None:
+                found = foreseen(workflow.spec, policy, rungs, checked.plan, checked.estimates)
+                checked = replace(checked, payoffs=found)
             return Parts(workflow, pins, rungs, toolbox, facts, checked, policy)
 
     def _rungs(self, workflow: Workflow, wire: Wire) -> dict[str, Rung]:

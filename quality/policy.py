@@ -75,6 +75,8 @@ class Verdict:
     """Probability that the answer is right."""
     urgency: float
     goes_up: bool
+    stronger: float | None = None
+    """Probability that the stronger model's would be; `None` where it was never recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,5 +124,6 @@ def _is_one(fitted: str, names: Sequence[str]) -> bool:
 def judge(group: Group, reading: Reading) -> Verdict:
     """Score an answer and say whether it goes up."""
     values = features(reading)
-    urgency = group.urgency(values)
-    return Verdict(chance=group.weights.chance(values), urgency=urgency, goes_up=urgency >= group.threshold)
+    urgency, stronger = group.urgency(values), group.strong.chance(values) if group.strong is not None else None
+    chance = group.weights.chance(values)
+    return Verdict(chance=chance, urgency=urgency, goes_up=urgency >= group.threshold, stronger=stronger)

@@ -79,6 +79,7 @@ def explained_json(spec: WorkflowSpec, checked: "Checked", starts: Mapping[NodeI
         "planner": spec.planner_rung if checked.plan is None else None,
         "planner_calls": [*checked.planner_calls] if checked.planner_calls else None,
         "nodes": nodes,
+        "payoffs": {node_id: [asdict(each) for each in found] for node_id, found in checked.payoffs.items()},
         "longest": [str(node_id) for node_id in shape.path],
         "parallelism": shape.parallelism,
         "past": told.as_json(),
@@ -177,6 +178,10 @@ def _sums(spec: WorkflowSpec, plan: Plan, checked: "Checked", told: Told) -> Ren
     ]
     if len([node for node in plan.nodes.values() if node.kind == "worker"]) > 2 and shape.parallelism < _CHAIN:
         lines.append(("advice", _ONE_WORKER))
+    lines += [
+        ("pays", f"{node_id}, after a failed check: {', '.join(str(each) for each in found)}")
+        for node_id, found in checked.payoffs.items()
+    ]
     if maps := [node_id for node_id in maps if node_id not in told.took]:
         lines.append(("maps", f"{', '.join(maps)}: counted for one element; the list's length is known only later"))
     return Group(*(Text.assemble((f"{name:<8}", "bold"), one_line(text, 600)) for name, text in lines))

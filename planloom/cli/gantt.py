@@ -9,7 +9,19 @@ from planloom.core.result import NodeState
 SpanKind: TypeAlias = Literal["passed", "failed", "running", "cut", "plan", "map", "needs", "slot", "human"]
 """An attempt by how it ended, the planner at work, a map as a whole; or a wait: for other nodes, a place, a person."""
 MarkKind: TypeAlias = Literal[
-    "start", "retry", "vote", "promote", "replan", "ask", "stop", "held", "approved", "rejected", "round", "dissent"
+    "start",
+    "retry",
+    "vote",
+    "promote",
+    "keep",
+    "replan",
+    "ask",
+    "stop",
+    "held",
+    "approved",
+    "rejected",
+    "round",
+    "dissent",
 ]
 WAITS: tuple[SpanKind, ...] = ("needs", "slot", "human")
 

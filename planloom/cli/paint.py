@@ -32,13 +32,14 @@ WORDS: Mapping[SpanKind, str] = {
     "human": "waits for a human",
 }
 MARKS: Mapping[MarkKind, tuple[str, SpanKind]] = {
+    "start": (ACTION_MARKS["start"], "plan"),
     "retry": (ACTION_MARKS["retry"], "failed"),
     "vote": (ACTION_MARKS["vote"], "plan"),
     "promote": (ACTION_MARKS["promote"], "plan"),
+    "keep": (ACTION_MARKS["keep"], "passed"),
     "replan": (ACTION_MARKS["replan"], "plan"),
     "ask": (ACTION_MARKS["ask"], "human"),
     "stop": (ACTION_MARKS["stop"], "failed"),
-    "start": (ACTION_MARKS["start"], "plan"),
     "held": ("‖", "human"),
     "approved": ("✓", "passed"),
     "rejected": ("✗", "failed"),

@@ -40,13 +40,14 @@ STATUS_COLOURS: dict[Status, str] = {
     "interrupted": "yellow",
 }
 ACTION_MARKS: dict[str, str] = {
+    "start": "▸",
     "retry": "↻",
     "vote": "≡",
     "promote": "↑",
+    "keep": "=",
     "replan": "⤴",
     "ask": "?",
     "stop": "✗",
-    "start": "▸",
 }
 
 

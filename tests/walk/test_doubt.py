@@ -7,6 +7,7 @@ import pytest
 from planloom import ConfigError, Engine, Workflow
 from planloom.configs.policy import policy_text
 from planloom.core import events as ev
+from planloom.core.plan import NodeId
 from planloom.quality.policy import Group, Policy
 from planloom.quality.signal import Signal
 
@@ -26,6 +27,9 @@ rules:
   - {{when: {{model: mini}}, text: "{mini}"}}
   - {{when: {{model: big}}, text: "12 * 30 = 365 pens"}}
 """
+PRICED = WORKFLOW.replace("script: s.yaml}}, big", "script: s.yaml, price: {{input: 1, output: 1}}}}, big").replace(
+    "script: s.yaml}}}}", "script: s.yaml, price: {{input: 4, output: 4}}}}}}"
+)
 SIGNAL = Signal(auc=0.8, low=0.7, high=0.9, right=20, wrong=20)
 RIGHT, WRONG = "12 * 30 = 360 pens. #### 360", "12 * 30 = 370 pens. #### 370"
 
@@ -101,6 +105,27 @@ async def test_a_doubted_answer_is_voted_on_first_where_the_workflow_has_a_vote(
     assert (result.status, result.output) == ("done", WRONG)
     assert [decision.action for decision in result.decisions] == ["vote"]
     assert [attempt.usage.calls for attempt in result.nodes["count"].attempts] == [1, 2]
+
+
+async def test_a_vote_that_would_make_a_doubted_answer_less_likely_is_passed_over_where_chances_and_prices_are_known(
+    tmp_path: Path,
+) -> None:
+    project(tmp_path, mini=WRONG)
+    group = Group(
+        kind="count", model="mini", threshold=0.5, signal=SIGNAL, weak_accuracy=0.6, strong_accuracy=0.9, samples=40
+    )
+    (tmp_path / "policy.yaml").write_text(policy_text(Policy(created="2026-01-01", groups=(group,))))
+    (tmp_path / "w.yaml").write_text(PRICED.format(promote="true, vote: {samples: 3, quorum: 2}"))
+    workflow = Workflow.from_yaml(tmp_path / "w.yaml")
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        checked = await engine.check(workflow)
+        result = await engine.run(workflow)
+    assert (result.status, result.output) == ("done", "12 * 30 = 365 pens")
+    (decision,) = result.decisions
+    assert (decision.action, decision.rung) == ("promote", "big")
+    assert "; pays best of promote +0." in decision.reason
+    assert ", vote -0." in decision.reason
+    assert [each.step for each in checked.payoffs[NodeId("count")]] == ["retry", "promote", "vote"]
 
 
 async def test_a_policy_file_that_is_not_there_stops_the_run_before_it_begins(tmp_path: Path) -> None:

@@ -283,6 +283,32 @@ async def test_a_run_killed_while_it_remembers_keeps_each_thing_once(
     assert len(prompts(server, role="worker")) == 1
 
 
+EASY = """
+memory: {first_rung: true}
+nodes:
+  easy: {goal: Easy, EFFORT checks: [{expr: "output == 'right'"}]}
+output: "${nodes.easy.output}"
+"""
+
+
+async def test_effort_is_corrected_by_what_past_runs_say_and_the_record_tells_why(
+    make_workflow: MakeWorkflow, serve_model: ServeModel, journal: str
+) -> None:
+    server = await serve_model(rules({"text": "right"}))
+    async with Engine(journal=journal, base_url=server.base_url) as engine:
+        for number in range(6):
+            handle = await engine.submit(make_workflow(EASY.replace("EFFORT", "")), run_id=RunId(f"easy-{number}"))
+            assert (await handle.result()).status == "done"
+        asked = len(server.requests)
+        hard = make_workflow(EASY.replace("EFFORT", "effort: high,"))
+        result = await (await engine.submit(hard, run_id=RunId("easy-7"))).result()
+    assert not any(explores(f"easy-{number}", "easy") for number in range(8))
+    assert server.models("easy")[asked:] == ["mini"]
+    (decision,) = result.decisions
+    assert (decision.action, decision.rung) == ("start", "mini")
+    assert decision.reason == "effort high counts as low; mini: 6 of 6 alike succeeded"
+
+
 LEARNED = """
 memory: {first_rung: true}
 nodes:
@@ -315,4 +341,4 @@ async def test_runs_learn_on_which_rung_to_start_and_become_cheaper(
     assert costs[-1] < costs[0]
     assert starts[0] == []
     assert {(made.node_id, made.rung) for made in starts[-1]} == {("hard", "big"), ("easy", "mini")}
-    assert "mini: 15 of 15 alike succeeded" in [made.reason for made in starts[-1]]
+    assert "effort medium counts as low; mini: 15 of 15 alike succeeded" in [made.reason for made in starts[-1]]
