@@ -66,10 +66,13 @@ class Program:
         await asyncio.to_thread(self.process.join)
         return self.code
 
-    async def stop(self, number: signal.Signals) -> None:
-        """Send a signal and wait until the program is over."""
+    def send(self, number: signal.Signals) -> None:
         if self.process.pid is not None:
             os.kill(self.process.pid, number)
+
+    async def stop(self, number: signal.Signals) -> None:
+        """Send a signal and wait until the program is over."""
+        self.send(number)
         await self.end()
 
     async def kill(self) -> None:
@@ -80,6 +83,8 @@ def begin(code: str, *args: str, folder: Path, env: Mapping[str, str] | None = N
     """Start a program as `python -P -c` does, in a folder; what it prints goes to files beside that folder."""
     number = len(list(folder.parent.glob(f"{folder.name}-*.out")))
     said, wrong = (folder.with_name(f"{folder.name}-{number}.{end}") for end in ("out", "err"))
+    said.touch()
+    wrong.touch()
     process = FORK.Process(target=_run, args=(code, args, folder, dict(env or os.environ), said, wrong), daemon=True)
     process.start()
     return Program(process, said, wrong)
@@ -94,7 +99,7 @@ def run(code: str, *args: str, folder: Path) -> Program:
 
 def _run(code: str, args: tuple[str, ...], folder: Path, env: dict[str, str], said: Path, wrong: Path) -> None:
     for number, path in ((1, said), (2, wrong)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+        os.dup2(os.open(path, os.O_WRONLY), number)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

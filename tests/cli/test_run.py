@@ -9,10 +9,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from programs import PLANLOOM, Program, begin
 
 WORKFLOW = """
 version: 1
@@ -53,7 +55,7 @@ name: endless
 models: {m: {model: "rehearsal:m", script: hang.yaml}}
 nodes: {wait: {goal: Wait}}
 """
-PLANLOOM = [sys.executable, "-P", "-c", "from planloom.cli import main; main()"]
+COMMAND = [sys.executable, "-P", "-c", PLANLOOM]
 
 
 @pytest.fixture
@@ -322,33 +324,33 @@ def test_a_folder_in_which_nothing_ran_has_no_runs_and_stays_as_it_is(cli, folde
     assert not (folder / ".planloom").exists()
 
 
+def begun(folder: Path, *options: str) -> Program:
+    """A run that waits for its model."""
+    program = begin(PLANLOOM, "run", "endless.yaml", "--plain", *options, folder=folder)
+    while "call-started" not in program.out:
+        assert program.code is None, program.err
+        time.sleep(0.02)
+    return program
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_told_to_stop_is_cancelled_and_can_be_resumed(
     cli, folder: Path, sent: signal.Signals, code: int
 ) -> None:
-    with subprocess.Popen(
-        [*PLANLOOM, "run", "endless.yaml", "--plain", "--drain", "0.2"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        _read_until("call-started", process)
-        process.send_signal(sent)
-        _, err = process.communicate(timeout=30)
-    assert process.returncode == code
-    assert re.fullmatch(r"interrupted; go on with: planloom resume \S+\n", err)
+    program = begun(folder, "--drain", "0.2")
+    program.send(sent)
+    program.process.join()
+    assert program.code == code
+    assert re.fullmatch(r"interrupted; go on with: planloom resume \S+\n", program.err)
     assert [run["status"] for run in json.loads(cli("runs", "--json").out)] == ["cancelled"]
 
 
 def test_a_killed_run_is_shown_as_interrupted(cli, folder: Path) -> None:
-    with subprocess.Popen(
-        [*PLANLOOM, "run", "endless.yaml", "--plain"], cwd=folder, stdout=subprocess.PIPE, text=True
-    ) as process:
-        _read_until("call-started", process)
-        assert "interrupted" not in cli("runs").out
-        assert "its process is gone" not in cli("show", "last").out
-        process.kill()
+    program = begun(folder)
+    assert "interrupted" not in cli("runs").out
+    assert "its process is gone" not in cli("show", "last").out
+    program.send(signal.SIGKILL)
+    program.process.join()
     assert "interrupted" in cli("runs").out
     out = cli("show", "last").out
     assert " interrupted" in out.splitlines()[0]
@@ -358,11 +360,9 @@ def test_a_killed_run_is_shown_as_interrupted(cli, folder: Path) -> None:
 def test_a_killed_run_stands_the_same_in_every_view(cli, folder: Path) -> None:
     chain = "a: {code: '1'}, b: {code: '2', needs: [a]}, wait: {goal: W, needs: [b]}, z: {goal: Z, needs: [wait]}"
     (folder / "endless.yaml").write_text(ENDLESS.replace("wait: {goal: Wait}", chain))
-    with subprocess.Popen(
-        [*PLANLOOM, "run", "endless.yaml", "--plain"], cwd=folder, stdout=subprocess.PIPE, text=True
-    ) as process:
-        _read_until("call-started", process)
-        process.kill()
+    program = begun(folder)
+    program.send(signal.SIGKILL)
+    program.process.join()
     record = json.loads(cli("show", "last", "--json").out)
     assert record["status"] == "interrupted"
     assert [(name, node["state"]) for name, node in record["nodes"].items()] == [
@@ -380,15 +380,10 @@ def test_a_killed_run_stands_the_same_in_every_view(cli, folder: Path) -> None:
     assert drawn[1] == cli("graph", "last", "-f", "text").out
 
 
-def _read_until(word: str, process: "subprocess.Popen[str]") -> None:
-    assert process.stdout is not None
-    assert any(word in line for line in process.stdout)
-
-
 def test_a_closed_pipe_cancels_the_run_and_says_so(cli, folder: Path) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
-    line = [*PLANLOOM, "run", "greet.yaml", "--plain"]
+    line = [*COMMAND, "run", "greet.yaml", "--plain"]
     ran = subprocess.run(line, cwd=folder, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=30)
     os.close(theirs)
     assert ran.returncode == 1
@@ -400,7 +395,7 @@ def test_a_closed_pipe_cancels_the_run_and_says_so(cli, folder: Path) -> None:
 def test_a_result_that_nobody_reads_is_still_in_the_journal(cli, folder: Path) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
-    line = [*PLANLOOM, "run", "greet.yaml", "--json"]
+    line = [*COMMAND, "run", "greet.yaml", "--json"]
     ran = subprocess.run(line, cwd=folder, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=30)
     os.close(theirs)
     (run,) = json.loads(cli("runs", "--json").out)
@@ -411,7 +406,7 @@ def test_a_terminal_shows_the_plan_graph_and_then_the_record(folder: Path) -> No
     ours, theirs = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
     with subprocess.Popen(
-        [*PLANLOOM, "run", "greet.yaml"], cwd=folder, stdout=theirs, stderr=theirs, stdin=theirs, env=env
+        [*COMMAND, "run", "greet.yaml"], cwd=folder, stdout=theirs, stderr=theirs, stdin=theirs, env=env
     ) as process:
         os.close(theirs)
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", _read_all(ours))
