@@ -3,11 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from planloom.core.node_view import AttemptView, NodeView
 from planloom.core.plan import Node, NodeId
 from planloom.core.view import RunView
 from planloom.graphs.history import signature
+
+Which: TypeAlias = Literal["low", "mean", "high"]
+WHICH: tuple[Which, ...] = ("low", "mean", "high")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,10 @@ class Spread:
     low: float
     mean: float
     high: float
+
+    def at(self, which: Which) -> float:
+        """Return one of the three."""
+        return {"low": self.low, "mean": self.mean, "high": self.high}[which]
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":

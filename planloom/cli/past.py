@@ -1,15 +1,14 @@
 """What the journal has of past runs of a workflow, and how `explain` says it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 
 from planloom.cli.journals import journal_at, nothing_yet
 from planloom.cli.order import Edges
 from planloom.cli.words import plural, seconds, usd_range
 from planloom.core.json import Json, JsonObject
-from planloom.core.plan import NodeId, Plan
+from planloom.core.plan import Node, NodeId, Plan
 from planloom.graphs.critical_path import timing
-from planloom.graphs.past import Past, Spread, Took
+from planloom.graphs.past import WHICH, Past, Spread, Took, Which
 
 RUNS_LOOKED_AT = 200
 RUNS_LEARNED_FROM = 20
@@ -40,8 +39,8 @@ class Told:
 
     def __init__(self, past: Past, plan: Plan | None = None, edges: Edges | None = None) -> None:
         self.past = past
-        self._edges = edges or {}
-        nodes = plan.nodes if plan is not None else {}
+        self._edges: Edges = edges if edges is not None else {}
+        nodes = plan.nodes if plan is not None else dict[NodeId, Node]()
         self.took: Mapping[NodeId, Took] = {i: took for i, node in nodes.items() if (took := past.of(node)) is not None}
         self.untold = [node_id for node_id in nodes if node_id not in self.took]
 
@@ -58,7 +57,7 @@ class Told:
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yield what is said below the table: the critical path in seconds, and what it all rests on."""
         if self.took and not self.untold:
-            low, mean, high = (self._timed(which) for which in ("low", "mean", "high"))
+            low, mean, high = self._timed("low"), self._timed("mean"), self._timed("high")
             path = " → ".join(mean[0])
             yield (
                 "critical",
@@ -72,8 +71,8 @@ class Told:
             took = _between(self.past.seconds)
             yield "past", f"{plural(self.past.runs, 'run')} done: {cost} and {took} each, planning included{rehearsed}"
 
-    def _timed(self, which: str) -> tuple[list[str], float]:
-        chosen = {node_id: float(getattr(took.seconds, which)) for node_id, took in self.took.items()}
+    def _timed(self, which: Which) -> tuple[list[str], float]:
+        chosen = {node_id: took.seconds.at(which) for node_id, took in self.took.items()}
         shape = timing(self._edges, chosen)
         return [str(node_id) for node_id in shape.path], shape.makespan_s
 
@@ -82,7 +81,7 @@ class Told:
         nodes: JsonObject = {node_id: _json(took) for node_id, took in self.took.items()}
         known = bool(self.took) and not self.untold
         path: list[Json] = [*self._timed("mean")[0]] if known else []
-        times: JsonObject = {which: self._timed(which)[1] for which in ("low", "mean", "high")} if known else {}
+        times: JsonObject = {which: self._timed(which)[1] for which in WHICH} if known else {}
         return {
             "runs": self.past.runs,
             "rehearsed": self.past.rehearsed,
@@ -94,8 +93,12 @@ class Told:
 
 def _json(took: Took) -> JsonObject:
     passed: JsonObject = {rung: [ok, tried] for rung, (ok, tried) in took.passed.items()}
-    spreads: JsonObject = {name: {**asdict(getattr(took, name))} for name in ("seconds", "usd", "tokens")}
+    spreads: JsonObject = {"seconds": _spread(took.seconds), "usd": _spread(took.usd), "tokens": _spread(took.tokens)}
     return {"runs": took.runs, **spreads, "passed": passed}
+
+
+def _spread(spread: Spread) -> JsonObject:
+    return {which: spread.at(which) for which in WHICH}
 
 
 def _between(spread: Spread) -> str:
