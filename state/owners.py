@@ -1,5 +1,6 @@
 """Whom runs belong to, for a service that many share: looked up before anything of a run is shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, func, or_, select, update
@@ -8,7 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from planloom.core import events as ev
 from planloom.core.plan import RunId
 from planloom.state.journal import Journal
-from planloom.state.tables import events, run_owners
+from planloom.state.store import holds
+from planloom.state.tables import events, leases, run_owners
 
 LOCAL = "local"
 """Tenant of whoever sits at this machine; what the command line has run is theirs."""
@@ -83,10 +85,18 @@ class Owners:
         found = select(run_owners.c.wanted).where(run_owners.c.run_id == run_id)
         return bool(await self._journal.transact(lambda connection: connection.execute(found).scalar()))
 
-    async def want(self, run_id: RunId, *, wanted: bool) -> None:
-        """Say whether a run is to be taken up again when its process is gone."""
+    async def want(self, run_id: RunId, *, wanted: bool) -> bool:
+        """Say whether a run is to go on, also when its process is gone; tell whether it is a service's run at all.
+
+        The server that is at work on a run which is not wanted any more stops it within seconds.
+        """
         change = update(run_owners).where(run_owners.c.run_id == run_id).values(wanted=wanted)
-        await self._journal.transact(lambda connection: connection.execute(change))
+        return await self._journal.transact(lambda connection: connection.execute(change).rowcount) > 0
+
+    async def unwanted(self, run_ids: Sequence[RunId]) -> list[RunId]:
+        """Return those of some runs that are not to go on."""
+        found = select(run_owners.c.run_id).where(run_owners.c.run_id.in_(run_ids), ~run_owners.c.wanted)
+        return [RunId(row.run_id) for row in await self._journal.transact(lambda c: c.execute(found).fetchall())]
 
     async def page(self, tenant: str, limit: int, after: Place | None) -> list[Place]:
         """Return where a tenant's runs stand, newest first.
@@ -104,7 +114,7 @@ class Owners:
         return [Place(row.at, RunId(row.run_id)) for row in rows]
 
     async def unfinished(self) -> list[OwnedRun]:
-        """Return the runs that are wanted and were cut off, or stopped with their process; oldest first."""
+        """Return the runs that are to go on and that nobody is at work on; oldest first."""
         stretch = events.alias()
         latest = (
             select(func.max(stretch.c.seq))
@@ -113,13 +123,15 @@ class Owners:
             .scalar_subquery()
         )
         found = (
-            select(run_owners, events.c.type, events.c.payload)
+            select(run_owners, events.c.type, events.c.payload, leases.c.owner, leases.c.expires_at)
             .join(events, events.c.run_id == run_owners.c.run_id)
+            .outerjoin(leases, leases.c.run_id == run_owners.c.run_id)
             .where(run_owners.c.wanted, events.c.type.in_(_STRETCHES), events.c.seq == latest)
             .order_by(run_owners.c.created_at)
         )
         rows = await self._journal.transact(lambda connection: connection.execute(found).mappings().all())
-        return [_owned(row) for row in rows if _cut_off(str(row["type"]), str(row["payload"]))]
+        free = [row for row in rows if not holds(str(row["owner"] or ""), row["expires_at"] or 0.0)]
+        return [_owned(row) for row in free if _cut_off(str(row["type"]), str(row["payload"]))]
 
     async def spent_usd(self, tenant: str, since: float) -> float:
         """Return what a tenant's runs have cost since a time, in seconds since the epoch."""

@@ -37,7 +37,7 @@ def _add_cancel(api: APIRouter, service: Service) -> None:
         tags=["runs"],
     )
     async def cancel_run(run_id: str, visit: Annotated[Visit, Depends(runs)]) -> JSONResponse:
-        """Stop a run and all it does. What is committed is kept, and the run can be resumed."""
+        """Stop a run and all it does, within seconds. What is committed is kept, and the run can be resumed."""
         view = RunView(await visit.history(await visit.run(run_id)))
         await cancel(visit, view)
         return _accepted(view)
@@ -97,18 +97,20 @@ def _accepted(view: RunView) -> JSONResponse:
 
 
 async def cancel(visit: Visit, view: RunView) -> None:
-    """Stop a run and all it does.
+    """Stop a run and all it does, within seconds where another server is at work on it.
 
     Raises:
-        Problem: 409, it is over already, or another process is at work on it.
+        Problem: 409, it is over already, or a process that is no server is at work on it.
     """
     if view.status not in ("running", "waiting"):
         raise Problem(409, "conflict", f"The run is {view.status} already.")
     await visit.note("run.cancel", view.run_id)
-    await visit.runtime.owners.want(view.run_id, wanted=False)
+    told = await visit.runtime.owners.want(view.run_id, wanted=False)
     handle = visit.runtime.engine.at_work(view.run_id)
     if handle is None and await visit.live(view.run_id):
-        raise Problem(409, "conflict", "Another process is at work on the run.")
+        if not told:
+            raise Problem(409, "conflict", "A process that is no server is at work on the run.")
+        return  # the server that is at work on it sees that it is not wanted any more
     if handle is None:  # it waits, or was cut off: it says so in the journal that it is cancelled
         handle = await visit.runtime.engine.reopen(view.run_id)
     await handle.cancel()

@@ -11,12 +11,11 @@ from types import FrameType
 
 from fastapi import FastAPI
 
-from planloom.core.errors import PlanloomError
 from planloom.core.plan import RunId
 from planloom.engine import Engine
 from planloom.handle import RunHandle
+from planloom.service.adoption import Adoption
 from planloom.service.logins import FailedLogins
-from planloom.service.problems import Problem
 from planloom.service.quota import Accounts, Rates
 from planloom.service.standing import Standing
 from planloom.service.tail import Tails
@@ -27,8 +26,6 @@ from planloom.state.owners import Owners
 from planloom.state.quotas import Quotas
 
 _log = logging.getLogger("planloom.service")
-_ANEW_AT_ONCE = 4
-"""Runs of an earlier process that are taken up at the same time."""
 
 
 class Runtime:
@@ -75,22 +72,6 @@ class Runtime:
         finally:
             self.runs.pop(handle.run_id, None)
 
-    async def take_up(self) -> None:
-        """Go on with the runs of a process that is gone; one that cannot be taken up stays as it is."""
-        slots = asyncio.Semaphore(_ANEW_AT_ONCE)
-
-        async def one(run_id: RunId, tenant: str) -> None:
-            async with slots:
-                try:
-                    account = await self.accounts.of(tenant)
-                    self.watch(await self.engine.reopen(run_id, account=account), tenant)
-                except (PlanloomError, Problem) as exc:
-                    _log.warning("run %s is not taken up: %s", run_id, exc)
-
-        async with asyncio.TaskGroup() as group:
-            for run in await self.owners.unfinished():
-                group.create_task(one(run.run_id, run.tenant))
-
     def drain(self) -> None:
         """Take no more runs and end the streams; what runs has until the app is closed."""
         self.draining = True
@@ -102,8 +83,9 @@ def lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an app that serves `router(engine)`.
 
-    It opens the engine and takes up runs whose process is gone. On SIGTERM no more runs are taken and streams end
-    at once; attempts under way have some time to end before what is left is stopped, to be taken up at the next start.
+    It opens the engine and takes up runs whose process is gone, now and as long as it is up. On SIGTERM no more runs
+    are taken and streams end at once; attempts under way have some time to end before what is left is stopped, to be
+    taken up by another server or at the next start.
 
     Args:
         engine: Not yet entered.
@@ -116,12 +98,15 @@ def lifespan(
         async with engine, asyncio.TaskGroup() as group, delivering(webhooks or Webhooks(), engine.journal):
             runtime = Runtime(engine, group)
             app.state.planloom = runtime
-            await runtime.take_up()
+            adoption = Adoption(runtime)
+            await adoption.take_up_all()
+            adopting = group.create_task(adoption.serve(), name="adoption")
             with _on_sigterm(runtime.drain):
                 try:
                     yield
                 finally:
                     runtime.drain()
+                    adopting.cancel()
                     await engine.drain(drain_s)
 
     return alive

@@ -1,7 +1,9 @@
 """A server that is killed in the middle of runs, and one that is told to end: real processes, real signals."""
 
 import asyncio
+import json
 import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -97,3 +99,32 @@ async def test_a_server_that_is_told_to_end_ends_streams_and_its_runs_go_on_in_t
     seen = await cut_off_and_go_on(tmp_path, signal.SIGTERM)
     assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
     assert sorted(marks(tmp_path)) == ["a", "b", "c", "wait", "wait"]
+
+
+async def test_a_server_stops_what_is_cancelled_through_another_and_takes_up_what_a_killed_one_leaves(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "gates.py").write_text(GATES)
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    ports = (free_port(), free_port())
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(serving(tmp_path, ports[0]))
+        second = await stack.enter_async_context(serving(tmp_path, ports[1], "--log-format", "json"))
+        here, there = [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", timeout=20))
+            for port in ports
+        ]
+        run_ids = [(await here.post("/runs", json={"workflow": "slow"})).json()["run_id"] for _ in range(2)]
+        while marks(tmp_path).count("wait") < 2:
+            await asyncio.sleep(0.02)
+        assert (await there.post(f"/runs/{run_ids[0]}/cancel")).status_code == 202
+        assert (await settled(there, run_ids[0]))["status"] == "cancelled"
+        await first.kill()
+        (tmp_path / "open").touch()
+        while (await there.get(f"/runs/{run_ids[1]}")).json()["status"] != "done":
+            await asyncio.sleep(0.05)
+        assert (await there.get(f"/runs/{run_ids[0]}")).json()["status"] == "cancelled"
+    assert sorted(marks(tmp_path)) == ["a", "a", "b", "b", "c", "wait", "wait", "wait"]
+    lines = [json.loads(line) for line in second.err.splitlines()]
+    assert {line["run"] for line in lines if line["event"] == "run-resumed"} == {run_ids[1]}
+    assert any(line["logger"] == "uvicorn.access" and "/cancel" in line["event"] for line in lines)
