@@ -30,6 +30,15 @@ class Promote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Nothing better came: an answer that passed its checks and was only doubted counts after all."""
+
+    attempt: int
+    """The attempt that gave it."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replan:
     """Back to the planner: the cone behind the failure is planned anew."""
 
@@ -50,4 +59,4 @@ class Stop:
     reason: str
 
 
-Decision: TypeAlias = Retry | Vote | Promote | Replan | Ask | Stop
+Decision: TypeAlias = Retry | Vote | Promote | Keep | Replan | Ask | Stop

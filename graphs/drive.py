@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from planloom.core import events as ev
 from planloom.core.answer import HoldKind
-from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
+from planloom.core.decision import Ask, Decision, Keep, Promote, Replan, Retry, Stop, Vote
 from planloom.core.expr import ExprError, evaluate, names_in, nodes_in
 from planloom.core.json import Json, JsonObject, digest
 from planloom.core.outcome import Done, Failed, FailureKind
@@ -222,6 +222,8 @@ class Driver:
         if progress.undecided and progress.last is not None:
             progress.decision = decide(self._run, node, progress.last, progress)
         while True:
+            if isinstance(progress.decision, Keep):
+                return await self._keep(job, progress.decision)
             if progress.decision is not None and not self._go_on(node, progress, progress.decision):
                 return self._give_up(owner or node, node, progress, progress.decision)
             outcome = await self._attempt(job, progress)
@@ -242,8 +244,15 @@ class Driver:
             case Ask():
                 answer = self._run.view.approvals.get((node.id, _bound_to(node, progress)))
                 return answer is not None and answer.approved
-            case Replan() | Stop():
+            case Keep() | Replan() | Stop():
                 return False
+
+    async def _keep(self, job: Job, kept: Keep) -> Settled:
+        """Let a doubted answer count; later runs are not shown it."""
+        attempts = self._run.view.nodes[job.node.id].attempts
+        output = next(each.failed.output for each in attempts if each.attempt == kept.attempt and each.failed)
+        await self._commit(job.node, job.input_digest, output, attempt=kept.attempt)
+        return Settled.DONE
 
     async def _attempt(self, job: Job, progress: Progress) -> Done | Failed:
         progress.attempt += 1

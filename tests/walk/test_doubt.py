@@ -8,6 +8,7 @@ from planloom import ConfigError, Engine, Workflow
 from planloom.configs.policy import policy_text
 from planloom.core import events as ev
 from planloom.core.plan import NodeId
+from planloom.core.view import RunView
 from planloom.quality.policy import Group, Policy
 from planloom.quality.signal import Signal
 
@@ -126,6 +127,32 @@ async def test_a_vote_that_would_make_a_doubted_answer_less_likely_is_passed_ove
     assert "; pays best of promote +0." in decision.reason
     assert ", vote -0." in decision.reason
     assert [each.step for each in checked.payoffs[NodeId("count")]] == ["retry", "promote", "vote"]
+
+
+@pytest.mark.parametrize(
+    ("big", "kind", "route"),
+    [
+        ("status: 400", "rejected", ""),
+        ('text: "no unit"', "check", "retry: 0, replan: 0"),
+        ('text: "no unit"', "check", "retry: 0, then: ask"),
+    ],
+)
+async def test_a_doubted_answer_counts_when_the_stronger_rung_has_none_and_the_record_says_so(
+    big: str, kind: str, route: str, tmp_path: Path
+) -> None:
+    workflow = project(tmp_path, mini=WRONG, promote=f"true, {route}" if route else "true")
+    text = (tmp_path / "s.yaml").read_text().replace('text: "12 * 30 = 365 pens"', big)
+    (tmp_path / "s.yaml").write_text(text)
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        result = await engine.run(workflow)
+        again = RunView(await engine.history("last"))
+    assert (result.status, result.output) == ("done", WRONG), result.error
+    first, second = result.nodes["count"].attempts
+    assert (first.failure, second.failure) == ("doubt", kind)
+    promoted, kept = result.decisions
+    assert (promoted.action, kept.action) == ("promote", "keep")
+    assert "the answer of attempt 1 on mini counts, which passed its checks and was only doubted (5% " in kept.reason
+    assert again.nodes[NodeId("count")].state == "done"
 
 
 async def test_a_policy_file_that_is_not_there_stops_the_run_before_it_begins(tmp_path: Path) -> None:
