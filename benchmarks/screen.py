@@ -12,7 +12,7 @@ import shutil
 import socket
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -77,7 +77,7 @@ async def nap() -> None:
 
 
 @asynccontextmanager
-async def served(workflow: Workflow) -> AsyncIterator[str]:
+async def served(workflow: Workflow) -> AsyncGenerator[str]:
     app = make_app(Engine(journal=":memory:", tools={"nap": nap}), [workflow], auth=anyone(), drain_s=0.1)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))

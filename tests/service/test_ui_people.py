@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -55,7 +55,7 @@ asyncio.run(main())
 
 
 @asynccontextmanager
-async def looked_at(serve: Serve, browser: Browser, workflow: str) -> AsyncIterator[Page]:
+async def looked_at(serve: Serve, browser: Browser, workflow: str) -> AsyncGenerator[Page]:
     """Start a run of a workflow and open its page."""
     for name, rules in SCRIPTS.items():
         (serve.folder / f"{name}.yaml").write_text(json.dumps({"rehearsal": 1, "rules": rules}))

@@ -31,9 +31,15 @@ ladder: [mini, big]
 planner: {model: big, panels: true}
 route: {retry: 0, replan: 1}
 """
-RISE = {"type": "object", "properties": {"rise": {"type": "number"}}, "required": ["rise"]}
-REPORT = {"goal": "Write the report.", "checks": [{"expr": "'7.7' in output", "message": "It names the rise"}]}
-VOICES = {"skeptic": {"role": "Recomputes every figure."}, "reader": {"role": "Says what the report says."}}
+RISE: dict[str, Json] = {"type": "object", "properties": {"rise": {"type": "number"}}, "required": ["rise"]}
+REPORT: dict[str, Json] = {
+    "goal": "Write the report.",
+    "checks": [{"expr": "'7.7' in output", "message": "It names the rise"}],
+}
+VOICES: dict[str, Json] = {
+    "skeptic": {"role": "Recomputes every figure."},
+    "reader": {"role": "Says what the report says."},
+}
 PLAN: dict[str, Json] = {
     "colour": {"goal": "Name the colour.", "checks": [{"agree": {"samples": 3, "quorum": 2}}]},
     "review": {"goal": "By how much did it rise?", "panel": {"members": VOICES, "rounds": 2}, "output": RISE},
@@ -42,8 +48,8 @@ PLAN: dict[str, Json] = {
     "lost": {"goal": "Find what is lost."},
     "report": {**REPORT, "with": {"lost": "${nodes.lost.output}", "rise": "${nodes.review.output.rise}"}},
 }
-FOUND = {"found": {"code": "'found'"}}
-MENDED = {**REPORT, "goal": "Write the report anew.", "with": {"found": "${nodes.found.output}"}}
+FOUND: dict[str, Json] = {"found": {"code": "'found'"}}
+MENDED: dict[str, Json] = {**REPORT, "goal": "Write the report anew.", "with": {"found": "${nodes.found.output}"}}
 RULES: list[dict[str, Json]] = [
     {
         "when": {"role": "planner", "contains": "failed for good"},
