@@ -120,3 +120,38 @@ class Deliveries:
         connection.execute(update(webhook_endpoints).where(mine).values(floor=floor))
         old = and_(self._mine, webhook_deliveries.c.state == "done", webhook_deliveries.c.at < floor)
         connection.execute(delete(webhook_deliveries).where(old))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outstanding:
+    """A delivery that a receiver has not taken: `due`, or `dead` once it is not tried any more."""
+
+    endpoint: str
+    run_id: str
+    seq: int
+    at: float
+    """When the event happened, in seconds since the epoch."""
+    state: str
+    tries: int
+    due_at: float
+
+
+async def outstanding(journal: Journal) -> list[Outstanding]:
+    """Return what receivers have not taken, the oldest first."""
+    found = select(webhook_deliveries).where(webhook_deliveries.c.state != "done").order_by(webhook_deliveries.c.at)
+    rows = await journal.transact(lambda connection: connection.execute(found).mappings().fetchall())
+    return [Outstanding(**row) for row in rows]
+
+
+async def send_again(journal: Journal, run_id: str | None, now: float) -> int:
+    """Make deliveries due at once and tried as new ones are; return how many.
+
+    Args:
+        journal: Holds them.
+        run_id: All of this run, also those that were taken, while they are kept; `None` for all that were given up.
+        now: Seconds since the epoch.
+    """
+    table = webhook_deliveries.c
+    which = table.state == "dead" if run_id is None else table.run_id == run_id
+    change = update(webhook_deliveries).where(which).values(state="due", tries=0, due_at=now)
+    return await journal.transact(lambda connection: connection.execute(change).rowcount)

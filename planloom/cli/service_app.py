@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from planloom.cli import options as opt
+from planloom.cli.webhooks_app import webhooks
 from planloom.core.errors import ConfigError, Problem
 
 
@@ -15,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(serve)
     app.command()(mcp)
     app.add_typer(keys, name="keys")
+    app.add_typer(webhooks, name="webhooks")
 
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of a service's callers.", rich_markup_mode=None)

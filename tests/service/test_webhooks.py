@@ -1,8 +1,8 @@
 """Webhooks: real receivers, real signatures, a server that is killed."""
 
 import asyncio
+import json
 import os
-import sqlite3
 from pathlib import Path
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 from receiver import SECRET, hooks, receiving
 from service_support import Gate, Serve, events_of, free_port, serving, settled
 
+from planloom.cli import main
 from planloom.core.json import JsonObject
 from planloom.service.webhooks import Webhooks
 
@@ -121,22 +122,33 @@ async def test_a_receiver_that_does_not_answer_holds_up_neither_runs_nor_other_r
         await other.until(2)
 
 
-async def test_what_is_given_up_stays_marked_and_does_not_stand_in_the_way(
-    serve: Serve, caplog: pytest.LogCaptureFixture, tmp_path: Path
+def said(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    with pytest.raises(SystemExit) as left:
+        main(args)
+    assert left.value.code == 0
+    return capsys.readouterr().out
+
+
+async def test_what_is_given_up_does_not_stand_in_the_way_is_listed_and_sent_again_when_somebody_says_so(
+    serve: Serve, caplog: pytest.LogCaptureFixture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    journal = ("--journal", str(tmp_path / "runs.db"))
     async with (
         receiving(500) as receiver,
         serve(webhooks=hooks(receiver, delays_s=())) as site,
         await site.client() as http,
     ):
         run_id = await started(http, "sum", a=1)
-        await logged(caplog, f"run {run_id}, event {(await settled(http, run_id))['last_event_id']} is given up")
+        last = (await settled(http, run_id))["last_event_id"]
+        await logged(caplog, f"run {run_id}, event {last} is given up")
         await started(http, "sum", a=2)
-        await receiver.until(2)
-    with sqlite3.connect(tmp_path / "runs.db") as connection:
-        states = connection.execute("SELECT state FROM webhook_deliveries WHERE run_id = ?", [run_id]).fetchall()
-    connection.close()
-    assert states == [("dead",)]
+        first, _ = await receiver.until(2)
+        listed = json.loads(await asyncio.to_thread(said, capsys, "webhooks", "list", "--json", *journal))
+        assert (listed["run_id"], listed["seq"], listed["state"]) == (run_id, last, "dead")
+        assert "1 webhook will" in await asyncio.to_thread(said, capsys, "webhooks", "resend", *journal)
+        assert (await receiver.until(3))[-1].id == first.id
+        while await asyncio.to_thread(said, capsys, "webhooks", "list", *journal):
+            await asyncio.sleep(0.02)
 
 
 async def test_a_name_that_leads_to_this_machine_is_not_connected_to(
