@@ -86,7 +86,7 @@ async def answer(visit: Visit, view: RunView, answers: Sequence[AnswerShape]) ->
     _check(view, answers)
     said = {item.node: item.approved for item in answers}
     await visit.note("run.approve", view.run_id, {"answers": {**said}})
-    await _deliver(visit, view.run_id, {item.node: _answer(item) for item in answers})
+    await _deliver(visit, view.run_id, {item.node: item.answer for item in answers})
 
 
 def _check(view: RunView, answers: Sequence[AnswerShape]) -> None:
@@ -98,10 +98,6 @@ def _check(view: RunView, answers: Sequence[AnswerShape]) -> None:
     ]
     if errors:
         raise Problem(409, "conflict", "Something else waits by now; nothing was answered.", errors=errors)
-
-
-def _answer(item: AnswerShape) -> Answer:
-    return Answer(approved=item.approved, note=item.note, plan=item.plan, happened=item.happened, result=item.result)
 
 
 async def _deliver(visit: Visit, run_id: RunId, answers: Mapping[str, Answer]) -> None:

@@ -1,7 +1,7 @@
 """Workflows as MCP tools over streamable HTTP, for the callers of the service."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -13,11 +13,12 @@ from starlette.types import Receive, Scope, Send
 from planloom.core import events as ev
 from planloom.core.errors import RunError
 from planloom.core.json import JsonObject
+from planloom.core.plan import RunId
 from planloom.service.event_routes import must_have_room
 from planloom.service.following import until_rest
 from planloom.service.mcp_tools import Context, server_of
 from planloom.service.problems import Problem, as_problem, response_of
-from planloom.service.starting import start
+from planloom.service.starting import start, take_up
 from planloom.service.visit import Service, Visit, admits
 
 _VISIT = "planloom.visit"
@@ -40,7 +41,7 @@ class McpEndpoint:
         """Keep sessions."""
         limits = self._service.limits
         self._sessions = StreamableHTTPSessionManager(
-            server_of(self._service.workflows, _follow),
+            server_of(self._service.workflows, _Runs()),
             max_request_body_size=limits.body_bytes,
             max_sessions=limits.max_streams,
         )
@@ -75,17 +76,51 @@ def _user(visit: Visit) -> AuthenticatedUser:
     return AuthenticatedUser(AccessToken(token="", client_id=who, scopes=[]))
 
 
-async def _follow(context: Context, name: str, inputs: JsonObject) -> AsyncGenerator[ev.AnyEvent | None]:
+class _Runs:
+    """The runs of whoever sends the request."""
+
+    async def begin(self, context: Context, name: str, inputs: JsonObject) -> str:
+        """Start a run for the caller."""
+        visit = _visit(context)
+        with _told_as_run_error():
+            await visit.must_be_let("run")
+            must_have_room(visit)
+            return (await start(visit, name, inputs, None)).run_id
+
+    async def history(self, context: Context, run_id: str) -> list[ev.AnyEvent]:
+        """Return the events of a run of the caller's tenant."""
+        visit = _visit(context)
+        with _told_as_run_error():
+            return await visit.history(await visit.run(run_id))
+
+    async def resume(self, context: Context, run_id: str) -> None:
+        """Go on with what was cut off."""
+        visit = _visit(context)
+        with _told_as_run_error():
+            await visit.must_be_let("run")
+            must_have_room(visit)
+            await visit.note("run.resume", run_id)
+            await take_up(visit, RunId(run_id))
+
+    async def follow(self, context: Context, run_id: str, after: int) -> AsyncGenerator[ev.AnyEvent | None]:
+        """Follow a run that one of the other methods has let through."""
+        with _told_as_run_error():
+            async with aclosing(until_rest(_visit(context), RunId(run_id), after=after)) as events:
+                async for event in events:
+                    yield event
+
+
+def _visit(context: Context) -> Visit:
     request = context.request
     visit = request.scope[_VISIT] if isinstance(request, Request) else None
     if not isinstance(visit, Visit):
         raise RuntimeError("the request did not come through McpEndpoint")
+    return visit
+
+
+@contextmanager
+def _told_as_run_error() -> Generator[None]:
     try:
-        await visit.must_be_let("run")
-        must_have_room(visit)
-        run_id, _ = await start(visit, name, inputs, None)
-        async with aclosing(until_rest(visit, run_id)) as events:
-            async for event in events:
-                yield event
+        yield
     except Problem as problem:
         raise RunError(problem.detail) from problem

@@ -1,9 +1,9 @@
 """Workflows as tools of an MCP server, whatever carries it."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from importlib.metadata import version
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
@@ -16,6 +16,7 @@ from mcp_types import (
     TextContent,
     Tool,
 )
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from planloom.configs.load import Workflow
 from planloom.core import events as ev
@@ -27,10 +28,34 @@ from planloom.service.catalogue import input_schema
 from planloom.service.progress import as_text, asks, line_of
 
 Context: TypeAlias = ServerRequestContext[object]
-Follow: TypeAlias = Callable[[Context, str, JsonObject], AsyncGenerator[ev.AnyEvent | None]]
-"""Starts a run of a workflow by name and yields its events until it is at rest; closed before that, it cancels it."""
+Events: TypeAlias = AsyncGenerator[ev.AnyEvent | None]
 
-_ABOUT = "Each tool is a workflow. A call takes as long as its run; one that waits for a person says how to answer."
+
+class Runs(Protocol):
+    """Runs that the caller of a tool may see; every method raises `PlanloomError` where the caller may not."""
+
+    async def begin(self, context: Context, name: str, inputs: JsonObject) -> str:
+        """Start a run of a workflow by name, and return its id."""
+        ...
+
+    async def history(self, context: Context, run_id: str) -> list[ev.AnyEvent]:
+        """Return what has happened in a run."""
+        ...
+
+    async def resume(self, context: Context, run_id: str) -> None:
+        """Go on with a run that was cancelled, failed or cut off."""
+        ...
+
+    def follow(self, context: Context, run_id: str, after: int) -> Events:
+        """Yield a run's events but for the first `after` until it is at rest; closed before that, it is cancelled."""
+        ...
+
+
+_ABOUT = (
+    "Each tool is a workflow, and a call takes as long as its run. `run_start` starts one and returns at once; "
+    "`run_status` looks at a run, also after a person has answered what it waits for; `run_resume` goes on with one "
+    "that was cut off."
+)
 _WAITS: JsonObject = {
     "type": "object",
     "properties": {"node": {"type": "string"}, "reason": {"type": "string"}, "bound_to": {"type": "string"}},
@@ -40,7 +65,7 @@ _OUTPUT: JsonObject = {
     "type": "object",
     "properties": {
         "run_id": {"type": "string"},
-        "status": {"enum": ["done", "partial", "waiting"]},
+        "status": {"enum": ["running", "done", "partial", "waiting"]},
         "output": {"description": "Output of the workflow; null while it waits for a person."},
         "untrusted": {
             "type": "array",
@@ -53,25 +78,61 @@ _OUTPUT: JsonObject = {
 }
 
 
-def server_of(workflows: Mapping[str, Workflow], follow: Follow) -> Server[object]:
+class _Looked(BaseModel):
+    """Arguments of `run_status`."""
+
+    model_config = ConfigDict(extra="forbid")
+    run_id: str
+
+
+class _Resumed(_Looked):
+    """Arguments of `run_resume`."""
+
+
+class _Start(BaseModel):
+    """Arguments of `run_start`."""
+
+    model_config = ConfigDict(extra="forbid")
+    workflow: str
+    inputs: dict[str, JsonValue] = {}
+
+
+_OURS: Mapping[str, tuple[type[BaseModel], str]] = {
+    "run_start": (_Start, "Starts a run of a workflow and returns at once, for runs that outlast a call."),
+    "run_status": (_Looked, "Tells how a run stands: its output, or what it waits for."),
+    "run_resume": (_Resumed, "Goes on with a run that was cancelled, failed or cut off, and returns what it comes to."),
+}
+"""Tools beside the workflows; a workflow of the same name comes first."""
+
+
+def server_of(workflows: Mapping[str, Workflow], runs: Runs) -> Server[object]:
     """Return a server that offers workflows as tools.
 
     Args:
         workflows: By name.
-        follow: Runs one.
+        runs: Starts and follows their runs.
     """
+    ours = {name: about for name, about in _OURS.items() if name not in workflows}
     tools = [_tool(name, workflow) for name, workflow in workflows.items()]
+    tools += [
+        Tool(name=name, description=text, input_schema=arguments.model_json_schema(), output_schema=_OUTPUT)
+        for name, (arguments, text) in ours.items()
+    ]
 
     async def list_tools(context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=tools)
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult:
-        if params.name not in workflows:
-            raise MCPError(INVALID_PARAMS, f"There is no tool {params.name!r}.")
+        given = params.arguments or {}
         try:
-            return _told(await _run(follow, context, params.name, params.arguments or {}))
-        except PlanloomError as exc:
+            if params.name in workflows:
+                run_id = await runs.begin(context, params.name, given)
+                return _told(await _followed(runs, context, run_id, []))
+            if params.name in ours:
+                return _told(await _done(runs, context, ours[params.name][0].model_validate(given)))
+        except (PlanloomError, ValidationError) as exc:
             return _wrong(str(exc))
+        raise MCPError(INVALID_PARAMS, f"There is no tool {params.name!r}.")
 
     return Server(
         "planloom",
@@ -91,9 +152,28 @@ def _tool(name: str, workflow: Workflow) -> Tool:
     )
 
 
-async def _run(follow: Follow, context: Context, name: str, inputs: JsonObject) -> RunResult:
-    view, told = RunView(), 0
-    async with aclosing(follow(context, name, inputs)) as events:
+async def _done(runs: Runs, context: Context, asked: BaseModel) -> RunResult:
+    """Do what one of our own tools is asked for."""
+    match asked:
+        case _Start():
+            run_id = await runs.begin(context, asked.workflow, asked.inputs)
+            return RunView(await runs.history(context, run_id)).result()
+        case _Resumed():
+            past = await runs.history(context, asked.run_id)
+            view = RunView(past)
+            if view.status in ("waiting", "done"):  # a person answers, and not the model that calls tools
+                return view.result()
+            await runs.resume(context, view.run_id)
+            return await _followed(runs, context, view.run_id, past)
+        case _Looked():
+            return RunView(await runs.history(context, asked.run_id)).result()
+        case _:
+            raise TypeError(f"no tool takes {asked!r}")
+
+
+async def _followed(runs: Runs, context: Context, run_id: str, past: Sequence[ev.AnyEvent]) -> RunResult:
+    view, told = RunView(past), 0
+    async with aclosing(runs.follow(context, run_id, len(past))) as events:
         async for event in events:
             if event is None:
                 continue
@@ -106,7 +186,7 @@ async def _run(follow: Follow, context: Context, name: str, inputs: JsonObject) 
 
 
 def _told(result: RunResult) -> CallToolResult:
-    if result.status not in ("done", "partial", "waiting"):
+    if result.status not in ("running", "done", "partial", "waiting"):
         return _wrong(f"Run {result.run_id} is {result.status}. {result.error}".strip())
     waits = result.status == "waiting"
     pending: list[Json] = [
@@ -121,6 +201,8 @@ def _told(result: RunResult) -> CallToolResult:
         "pending": pending,
     }
     text = asks(result.run_id, result.pending) if waits else as_text(result.output)
+    if result.status == "running":
+        text = f"Run {result.run_id} is under way."
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
 
 

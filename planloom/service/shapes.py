@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from planloom.core.answer import Answer
 from planloom.core.events import PlanPurpose, Status
+from planloom.core.json import JsonObject
 from planloom.core.outcome import Usage
 from planloom.core.plan import Effect, Effort, Finding, Kind
 from planloom.core.result import DecisionRecord, NodeRecord, PendingApproval
@@ -128,6 +130,12 @@ class AnswerShape(Verdict):
 
     node: str = Field(description="Id of the node, or `plan` for the plan as a whole.", max_length=200)
     bound_to: str = Field(description="`bound_to` of what is answered: an answer to anything else is refused.")
+
+    @property
+    def answer(self) -> Answer:
+        """What it says."""
+        plan: JsonObject | None = self.plan
+        return Answer(approved=self.approved, note=self.note, plan=plan, happened=self.happened, result=self.result)
 
 
 class ApproveRequest(Shape):

@@ -16,6 +16,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent
 from service_support import CAREFUL, SUM, Gate, Serve, Site, settled
 
+from planloom import Engine
+
 SLOW = """
 version: 1
 name: slow
@@ -105,6 +107,45 @@ async def test_a_run_that_waits_says_so(serve: Serve) -> None:
 
 
 @ERAS
+async def test_what_was_started_or_waited_is_fetched_later(serve: Serve, gate: Gate, mode: str) -> None:
+    async with (
+        serve() as site,
+        client_at(site, mode) as client,
+        client_at(site, mode, tenant="other") as rival,
+        await site.client() as http,
+    ):
+        held = (await client.call_tool("careful", {})).structured_content
+        wanted = {"run_id": held["run_id"]}
+        for name in ("run_resume", "run_status"):
+            assert said(await rival.call_tool(name, wanted)) == "There is no such run."
+            assert (await client.call_tool(name, wanted)).structured_content == held
+        yes = {"node": "send", "bound_to": held["pending"][0]["bound_to"], "approved": True}
+        await http.post(f"/runs/{held['run_id']}/approve", json={"answers": [yes]})
+        await settled(http, held["run_id"])
+        assert said(await client.call_tool("run_status", wanted)) == "Dear all, it is done."
+        begun = (await client.call_tool("run_start", {"workflow": "gated"})).structured_content
+        looked = {"run_id": begun["run_id"]}
+        assert (await client.call_tool("run_status", looked)).structured_content["status"] == "running"
+        gate.open.set()
+        await settled(http, begun["run_id"])
+        assert said(await client.call_tool("run_status", looked)) == "42"
+        assert (await client.call_tool("run_status", {})).is_error
+
+
+async def test_a_call_that_took_too_long_is_gone_on_with(serve: Serve, gate: Gate) -> None:
+    async with serve() as site, client_at(site) as client, await site.client() as http:
+        async with asyncio.TaskGroup() as group:
+            calling = group.create_task(client.call_tool("gated", {}))
+            while not gate.calls:
+                await asyncio.sleep(0.01)
+            calling.cancel()
+        (line,) = (await http.get("/runs")).json()["runs"]
+        await settled(http, line["run_id"])
+        gate.open.set()
+        assert said(await client.call_tool("run_resume", {"run_id": line["run_id"]})) == "42"
+
+
+@ERAS
 async def test_a_cancelled_call_cancels_its_run(serve: Serve, gate: Gate, mode: str) -> None:
     async with serve() as site, client_at(site, mode) as client, await site.client() as http:
         async with asyncio.TaskGroup() as group:
@@ -151,15 +192,18 @@ async def test_the_command_offers_workflows_on_standard_input(tmp_path: Path, mo
     (tmp_path / "flows/sum.yaml").write_text(SUM)
     (tmp_path / "flows/careful.yaml").write_text(CAREFUL)
     async with program(tmp_path, mode) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == ["careful", "sum"]
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        assert names == ["careful", "sum", "run_start", "run_status", "run_resume"]
         assert said(await client.call_tool("sum", {"a": 40, "b": 2})) == "42"
         held = await client.call_tool("careful", {})
-        assert f"planloom approve {held.structured_content['run_id']}" in said(held)
+        run_id, (waits,) = held.structured_content["run_id"], held.structured_content["pending"]
+        assert f"planloom approve {run_id}" in said(held)
+        async with Engine(journal=tmp_path / "runs.db") as engine:
+            await engine.resume(run_id, {waits["node"]: True})
+        assert said(await client.call_tool("run_status", {"run_id": run_id})) == "Dear all, it is done."
 
 
 async def test_a_cancelled_call_over_standard_input_cancels_its_run(tmp_path: Path) -> None:
-    from planloom import Engine
-
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows/slow.yaml").write_text(SLOW)
     (tmp_path / "flows/nap.py").write_text(NAP)
