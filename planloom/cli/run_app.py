@@ -82,9 +82,7 @@ def resume(
     approve: Annotated[
         list[str] | None, typer.Option(metavar="NODE", help="Let this node run; `plan` for the whole plan.")
     ] = None,
-    reject: Annotated[
-        list[str] | None, typer.Option(metavar="NODE", help="Do not let it run; `plan` for the whole plan.")
-    ] = None,
+    reject: Annotated[list[str] | None, typer.Option(metavar="NODE", help="Do not let it, or the `plan`, run.")] = None,
     budget: Annotated[
         str | None,
         typer.Option(metavar="NAME=CAP,...", help="Raise caps of this run: usd=1.0,calls=20,tokens=2M,time=1h."),
