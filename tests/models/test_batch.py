@@ -58,8 +58,8 @@ async def batches(url: str) -> list[dict[str, object]]:
         return (await client.get(f"{url}/batches")).json()["data"]
 
 
-def ask(kit, node: str, desk: Desk, *, batch: str = "") -> Request:
-    ticket = Ticket(call=f"call-{node}", work="", desk=desk, batch=batch)
+def ask(kit, node: str, desk: Desk, *, batch: str = "", call: str = "") -> Request:
+    ticket = Ticket(call=call or f"call-{node}", work="", desk=desk, batch=batch)
     return kit.ask(node_id=node, attempt=2, ticket=ticket)
 
 
@@ -111,6 +111,21 @@ async def test_a_batch_that_nobody_waits_for_any_more_is_cancelled_at_the_provid
                 waiting.cancel()
             states.append((await batches(server.base_url))[0]["status"])
     assert states == ["cancelled", "in_progress"]
+
+
+async def test_who_leaves_a_batch_that_others_wait_in_takes_nothing_from_them(kit, serve_model: ServeModel) -> None:
+    server, stays, leaves = await serve_model(SCRIPT), Desk(), Desk()
+    async with rung_at(server.base_url) as rung, asyncio.TaskGroup() as group:
+        waiting = group.create_task(rung(ask(kit, "slow", stays, call="other")))
+        other = group.create_task(rung(ask(kit, "slow", leaves)))
+        await leaves.heard.wait()
+        other.cancel()
+        await asyncio.wait([other])
+        (batch,) = await batches(server.base_url)
+        assert batch["status"] == "in_progress"
+        assert stays.news[0].batch == leaves.news[0].batch
+        waiting.cancel()
+    assert [batch["status"] for batch in await batches(server.base_url)] == ["cancelled"]
 
 
 async def test_the_time_that_an_answer_may_take_is_limited(kit, serve_model: ServeModel) -> None:
