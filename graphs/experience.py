@@ -79,10 +79,10 @@ class Experience:
         return chance(self._offers[rung], visits, time.time()) if visits and rung in self._offers else None
 
     def effort(self, node: Node, first: str, run_id: str | None) -> Effort:
-        """Return how hard a node is, by how such work went on the first rung of the ladder."""
+        """Return how hard a worker's node is, by how such work went on the first rung of the ladder."""
         known = self._known.get(signature(node))
         ignored = run_id is not None and explores(run_id, node.id)
-        if not known or first not in self._offers or ignored:
+        if not known or node.kind != "worker" or first not in self._offers or ignored:
             return node.effort
         return corrected(node.effort, self._offers[first], known, time.time())
 

@@ -103,7 +103,7 @@ def take_up(node: Node, input_digest: str, run: Run) -> Progress:
 
 
 def _effort(node: Node, run: Run) -> Effort:
-    if run.experience is None or node.kind != "worker" or not run.spec.rungs:
+    if run.experience is None or not run.spec.rungs:
         return node.effort
     return run.experience.effort(node, run.spec.rungs[0], run.log.run_id)
 
