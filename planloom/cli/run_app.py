@@ -113,14 +113,13 @@ def resume(
     answers = read.read_approvals(approve or (), reject or ())
     caps = read.read_budget(budget)
     mended = None if workflow is None else read.load_workflow(workflow)
-    script = read.find_script(rehearsal)
     log = opt.LogWish(log_format, log_level)
     wishes = running.Wishes(
         show=running.how_to_show(as_json=as_json, plain=plain or log.on),
         output=output,
         drain_s=drain,
         base_url=base_url,
-        rehearsal=script,
+        rehearsal=read.find_script(rehearsal),
         journal=journal,
         otel=otel,
         log=log,
