@@ -48,8 +48,7 @@ async def take_up(
         workflow: Takes the place of the one in its journal.
 
     Raises:
-        RunError: It was deleted, it is done, an answer does not fit what waits, a cap would be lower, or the
-            workflow is not one of it.
+        RunError: It was deleted, it is done, an answer or the workflow does not fit, or a cap would be lower.
         ConfigError: Its workflow cannot be loaded any more.
     """
     past = await shared.journal.events(run_id)
@@ -67,10 +66,8 @@ async def take_up(
     opening = [*reopening(log.view, answers), *mends, *raises]
     wire = Wire(wire.script or log.view.script or None, wire.base_url or log.view.base_url or None)
     parts = await maker.opened(workflow, wire, Pins(servers=told.pins))
-    if mends:
-        opening += mended_plan(told, parts)
-    plan = answers.get("plan")
-    if plan is not None and plan.plan is not None:
+    opening += mended_plan(told, parts) if mends else []
+    if (plan := answers.get("plan")) is not None and plan.plan is not None:
         edited = Workflow.from_json({**told.workflow, **plan.plan, "plan": "static"}, workflow.base_dir)
         opening += edited_plan(log.view, edited.spec, replace(parts.facts, by_hand=True), plan.note)
     for event in opening:
