@@ -1,5 +1,6 @@
 """A policy sends up an answer that passed its checks but looks wrong, while a stronger rung is left."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,12 @@ import pytest
 from planloom import ConfigError, Engine, Workflow
 from planloom.configs.policy import policy_text
 from planloom.core import events as ev
-from planloom.core.plan import NodeId
+from planloom.core.plan import NodeId, RunId
 from planloom.core.view import RunView
 from planloom.quality.policy import Group, Policy
 from planloom.quality.signal import Signal
+from planloom.state.journal import Journal
+from planloom.state.log import RunLog
 
 WORKFLOW = """
 version: 1
@@ -153,6 +156,27 @@ async def test_a_doubted_answer_counts_when_the_stronger_rung_has_none_and_the_r
     assert (promoted.action, kept.action) == ("promote", "keep")
     assert "the answer of attempt 1 on mini counts, which passed its checks and was only doubted (5% " in kept.reason
     assert again.nodes[NodeId("count")].state == "done"
+
+
+async def test_a_process_that_dies_anywhere_on_the_way_to_a_kept_answer_comes_to_the_same_one(tmp_path: Path) -> None:
+    workflow = project(tmp_path, mini=WRONG, promote="true, retry: 0, replan: 0")
+    (tmp_path / "s.yaml").write_text(
+        (tmp_path / "s.yaml").read_text().replace('text: "12 * 30 = 365 pens"', 'text: "no unit"')
+    )
+    place = tmp_path / "j.db"
+    async with Engine(journal=place) as engine, Journal(place) as journal:
+        calm = await engine.run(workflow)
+        events = await engine.history(calm.run_id)
+        kept = next(at for at, event in enumerate(events) if isinstance(event, ev.Decided) and event.action == "keep")
+        for length in range(kept - 3, kept + 2):
+            run_id = RunId(f"cut-{length}")
+            log = RunLog(journal, run_id)
+            for event in events[:length]:
+                log.note(replace(event, run_id=run_id) if isinstance(event, ev.RunStarted) else event)
+            await journal.commit(run_id)
+            again = await engine.resume(run_id)
+            assert (again.status, again.output) == ("done", WRONG), (length, again.error)
+            assert [made.action for made in again.decisions][-1] == "keep"
 
 
 async def test_a_policy_file_that_is_not_there_stops_the_run_before_it_begins(tmp_path: Path) -> None:
