@@ -12,13 +12,16 @@ The plans are those of AsyncHow, from github.com/fangru-lin/graph-llm-asynchow-p
 
 import argparse
 import asyncio
-import gzip
 import json
 import selectors
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from planloom.core.errors import ConfigError, Problem
 from planloom.core.plan import Node, NodeId
 from planloom.graphs.compile import compile_plan
 from planloom.graphs.critical_path import timing
@@ -26,6 +29,7 @@ from planloom.graphs.lanes import Lane, assign
 from planloom.graphs.lint import Facts
 from planloom.graphs.schedule import Deps, Scheduler, Settled
 from planloom.graphs.single import as_single
+from planloom.state.recordings import read_lines
 
 _TERMINALS = ("START", "END")
 _SPAN_S = 1e5
@@ -69,17 +73,38 @@ class HumanPlan:
     gold_makespan_s: float
 
 
+class Row(BaseModel):
+    """A line of the data."""
+
+    id: str
+    seconds: dict[NodeId, float]
+    edges: list[tuple[NodeId, NodeId]]
+    gold_makespan_s: float
+
+
 def read(path: Path) -> Iterable[HumanPlan]:
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            seconds = {NodeId(step): float(s) for step, s in row["seconds"].items()}
-            needs: dict[NodeId, set[NodeId]] = {step: set() for step in seconds}
-            for before, after in row["edges"]:
-                if before not in _TERMINALS and after not in _TERMINALS:
-                    needs[NodeId(after)].add(NodeId(before))
-            deps = {step: frozenset(found) for step, found in needs.items()}
-            yield HumanPlan(row["id"], deps, seconds, float(row["gold_makespan_s"]))
+    """Yield the plans of a file.
+
+    Raises:
+        ConfigError: A line is no plan.
+    """
+    for number, row in read_lines(path):
+        try:
+            yield _plan(Row.model_validate(row))
+        except ValueError as exc:
+            raise ConfigError(str(path), [Problem(f"expected a plan: {exc}", line=number, column=1)]) from exc
+
+
+def _plan(row: Row) -> HumanPlan:
+    needs: dict[NodeId, set[NodeId]] = {step: set() for step in row.seconds}
+    for before, after in row.edges:
+        if before not in _TERMINALS and after not in _TERMINALS:
+            if unknown := {before, after} - needs.keys():
+                raise ValueError(f"edges name {', '.join(sorted(unknown))}, which seconds does not")
+            needs[after].add(before)
+    TopologicalSorter(needs).prepare()  # raises CycleError
+    deps = {step: frozenset(found) for step, found in needs.items()}
+    return HumanPlan(row.id, deps, row.seconds, row.gold_makespan_s)
 
 
 def makespan(deps: Deps, seconds: Mapping[NodeId, float]) -> float:
@@ -149,7 +174,7 @@ def measure(plans: Iterable[HumanPlan], *, price: float, slower: float, deadline
     spent = saved = 0.0
     for plan in plans:
         base = makespan(plan.deps, plan.seconds)
-        if abs(base - plan.gold_makespan_s) > 1e-6 * max(1.0, plan.gold_makespan_s):
+        if abs(base - plan.gold_makespan_s) > 1e-9 * max(1.0, plan.gold_makespan_s):
             differing.append(plan.id)
         lanes = {
             node_id: (Lane(name="usual", seconds=s, cost=s), Lane(name="cheap", seconds=s * slower, cost=s * price))
@@ -194,7 +219,10 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=1.0, help="as a multiple of the shortest makespan")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    tally = measure(read(args.data), price=args.price, slower=args.slower, deadline=args.deadline)
+    try:
+        tally = measure(read(args.data), price=args.price, slower=args.slower, deadline=args.deadline)
+    except ConfigError as exc:
+        parser.error(str(exc))
     if args.json:
         print(json.dumps(asdict(tally)))
         return

@@ -3,7 +3,8 @@
 python -P benchmarks/routing.py --data FILE [--model NAME] [--second FILE --second-model NAME]
                                 [--calibrate-on FILE] [--json]
 
-Rows are JSON lines (also gzipped) with the columns of `planloom.state.recordings`. Rules:
+Rows are JSON lines (also gzipped) with the columns of `planloom.state.recordings`; those without `strong_correct` are
+left out. Rules:
 
 - untrained: the checks with the strengths they come with; nothing is fitted.
 - calibrated: weights fitted on --calibrate-on; without it on the same file by 5-fold cross-validation over questions,
@@ -165,16 +166,24 @@ async def _tested(sandbox: Sandbox, row: Recorded) -> Ruled:
     return Ruled(case=case, goes_up=failed, cheap=(row,))
 
 
+def read(path: Path, model: str | None) -> list[Recorded]:
+    """Return the rows whose question the strong model was asked too: only they tell the gap."""
+    rows = [row for row in read_recordings(path, model=model) if row.strong_right is not None]
+    if not rows:
+        raise ConfigError(str(path), [Problem("expected true or false in some row", "strong_correct")])
+    return rows
+
+
 def measure(args: argparse.Namespace) -> dict[str, Json]:
     """Return all figures of one file."""
-    rows = read_recordings(args.data, model=args.model)
+    rows = read(args.data, args.model)
     weak = sum(row.right for row in rows) / len(rows)
     costs = Costs(args.weak_price, args.strong_price)
     rules: dict[str, Json] = {}
     if rows[0].task:
         rules["visible_tests"] = report(asyncio.run(tested(rows)), weak, costs)
     else:
-        learn = read_recordings(args.calibrate_on, model=args.model) if args.calibrate_on else None
+        learn = read(args.calibrate_on, args.model) if args.calibrate_on else None
         fitted = calibrated(rows, learn, weak, costs)
         if any(row.answer for row in rows):
             ruled = by_checks(rows, UNTRAINED_THRESHOLD)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ def read_recordings(path: Path, *, model: str | None = None, above: bool = False
     Raises:
         ConfigError: The file cannot be read, a row is broken, or no row is left.
     """
-    rows = list(_objects(path))
+    rows = list(read_lines(path))
     questions = {
         str(row["question_id"]): row["question"] for _, row in rows if "question_id" in row and row.get("question")
     }
@@ -54,10 +55,15 @@ def _above(
         stronger = {each.strong_model for each in found}
 
 
-def _objects(path: Path) -> Iterator[tuple[int, JsonObject]]:
+def read_lines(path: Path) -> Iterator[tuple[int, JsonObject]]:
+    """Yield each line's number and object; blank lines are passed over.
+
+    Raises:
+        ConfigError: The file cannot be read, or a line is no object.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8") as file:
+        with opener(path, "rt", encoding="utf-8-sig") as file:
             size = 0
             for number, line in enumerate(file, start=1):
                 size += len(line)
@@ -67,7 +73,7 @@ def _objects(path: Path) -> Iterator[tuple[int, JsonObject]]:
                     )
                 if line.strip():
                     yield number, _object(path, number, line)
-    except (OSError, UnicodeDecodeError, EOFError) as exc:
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as exc:
         raise ConfigError(str(path), [Problem(f"cannot be read: {exc}")]) from exc
 
 
@@ -75,9 +81,10 @@ def _object(path: Path, number: int, line: str) -> JsonObject:
     try:
         row: Json = json.loads(line)
     except (ValueError, RecursionError) as exc:
-        raise ConfigError(str(path), [Problem(f"expected a JSON object: {exc}", line=number, column=1)]) from exc
+        problem = Problem(f"expected JSON lines, an object each: {exc}", line=number, column=1)
+        raise ConfigError(str(path), [problem]) from exc
     if not isinstance(row, dict):
-        raise ConfigError(str(path), [Problem("expected a JSON object", line=number, column=1)])
+        raise ConfigError(str(path), [Problem("expected JSON lines, an object each", line=number, column=1)])
     return row
 
 

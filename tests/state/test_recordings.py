@@ -33,8 +33,8 @@ def test_a_question_that_is_a_task_keeps_its_tests(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", r"rows.jsonl:1:1: expected a JSON object"),
-        (f"{json.dumps(ROW)}\n[1]", r"rows.jsonl:2:1: expected a JSON object"),
+        ("{", r"rows.jsonl:1:1: expected JSON lines, an object each"),
+        (f"{json.dumps(ROW)}\n[1]", r"rows.jsonl:2:1: expected JSON lines, an object each"),
         (json.dumps({**ROW, "weak_correct": 1}), r"rows.jsonl:1:1: expected question_id and a boolean weak_correct"),
         ("", "the file is empty"),
         (json.dumps(ROW).replace('"a"', '"b"'), "expected rows of the model 'a'; found b"),
@@ -47,6 +47,17 @@ def test_what_is_wrong_with_a_file_is_named_with_its_line(text: str, problem: st
         read_recordings(path, model="a")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_recordings(tmp_path / "nowhere.jsonl")
+
+
+def test_a_gzipped_file_that_is_damaged_is_refused_and_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    packed = gzip.compress("\n".join(json.dumps({**ROW, "question_id": str(n)}) for n in range(200)).encode())
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(packed[:40] + b"\xff" * 20 + packed[60:])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_recordings(path)
+    marked = tmp_path / "marked.jsonl"
+    marked.write_text(json.dumps(ROW), encoding="utf-8-sig")
+    assert len(read_recordings(marked)) == 1
 
 
 def test_the_rows_of_the_models_above_come_along_where_they_are_wanted(tmp_path: Path) -> None:
