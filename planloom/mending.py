@@ -15,8 +15,31 @@ from planloom.core.pins import PinnedServer
 from planloom.core.plan import Plan
 from planloom.core.view import RunView
 from planloom.graphs.compile import Compiled, compile_plan
-from planloom.parts import Parts
+from planloom.parts import Parts, workflow_of
 from planloom.tools.discover import discover
+
+
+async def changed(
+    view: RunView, workflow: Workflow | None, budget: Mapping[str, Json] | None
+) -> tuple[Workflow, list[ev.AnyEvent]]:
+    """Return a run's workflow from now on, and the events of its change, which the view has taken in.
+
+    Args:
+        view: The run.
+        workflow: Takes the place of its own; `None` leaves that.
+        budget: Caps to be raised, by name.
+
+    Raises:
+        RunError: As `mended` and `raised`.
+        ConfigError: As `mended` and `raised`, or its own workflow cannot be loaded any more.
+    """
+    events: list[ev.AnyEvent] = []
+    if workflow is not None:
+        mend = await mended(view, workflow)
+        view.apply(mend)
+        events.append(mend)
+    from_now, raises = raised(view, workflow or workflow_of(view), budget)
+    return from_now, [*events, *raises]
 
 
 async def mended(view: RunView, workflow: Workflow) -> ev.WorkflowMended:

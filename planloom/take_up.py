@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from planloom.carry import Shared
 from planloom.configs.load import Workflow
+from planloom.core import events as ev
 from planloom.core.answer import Answer
 from planloom.core.errors import RunError
 from planloom.core.json import Json
@@ -15,8 +16,8 @@ from planloom.core.plan import RunId
 from planloom.core.view import RunView
 from planloom.graphs.reopen import edited_plan, reopening, silence
 from planloom.graphs.shell import check_checkpoint
-from planloom.mending import mended, mended_plan, raised
-from planloom.parts import Maker, Parts, Wire, workflow_of
+from planloom.mending import changed, mended_plan
+from planloom.parts import Maker, Parts, Wire
 from planloom.state.log import RunLog
 
 
@@ -55,25 +56,27 @@ async def take_up(
     if not past:
         raise RunError(f"run {run_id} was deleted at this moment")
     told = RunView(past)
-    mends = [] if workflow is None else [await mended(told, workflow)]
-    for mend in mends:
-        told.apply(mend)
-    workflow, raises = raised(told, workflow or workflow_of(told), budget)
-    log = RunLog(shared.journal, run_id, past, secrets=workflow.secrets)
+    from_now, changes = await changed(told, workflow, budget)
+    log = RunLog(shared.journal, run_id, past, secrets=from_now.secrets)
     await log.artifacts.check()
     await check_checkpoint(shared.shell, run_id)
     answers = {**await shared.inbox.read(run_id, log.view.pending.values()), **answers}
-    opening = [*reopening(log.view, answers), *mends, *raises]
+    opening = [*reopening(log.view, answers), *changes]
     wire = Wire(wire.script or log.view.script or None, wire.base_url or log.view.base_url or None)
-    parts = await maker.opened(workflow, wire, Pins(servers=told.pins))
-    opening += mended_plan(told, parts) if mends else []
-    if (plan := answers.get("plan")) is not None and plan.plan is not None:
-        edited = Workflow.from_json({**told.workflow, **plan.plan, "plan": "static"}, workflow.base_dir)
-        opening += edited_plan(log.view, edited.spec, replace(parts.facts, by_hand=True), plan.note)
-    for event in opening:
+    parts = await maker.opened(from_now, wire, Pins(servers=told.pins))
+    if workflow is not None:
+        opening += mended_plan(told, parts)
+    for event in [*opening, *_edited(told, parts, answers.get("plan"))]:
         log.note(event)
-    for expired in list(silence(log.view, workflow.spec.ask, time.time())):
+    for expired in list(silence(log.view, from_now.spec.ask, time.time())):
         log.note(expired)
     await shared.journal.commit(run_id)
     await shared.inbox.clear(run_id, answers)
     return TakenUp(log, parts)
+
+
+def _edited(view: RunView, parts: Parts, answer: Answer | None) -> list[ev.AnyEvent]:
+    if answer is None or answer.plan is None:
+        return []
+    edited = Workflow.from_json({**view.workflow, **answer.plan, "plan": "static"}, parts.workflow.base_dir)
+    return edited_plan(view, edited.spec, replace(parts.facts, by_hand=True), answer.note)
