@@ -24,6 +24,7 @@ $(STAMP): .venv/.base
 quickstart: .venv/.base  ## Install, then watch the quickstart run (no key, no model server)
 	$(BIN)/planloom run quickstart --rehearsal quickstart
 
+test: export PYTHONDONTWRITEBYTECODE =  # the many programs that tests start must not each compile Planloom
 test: $(STAMP)  ## Install what the tests need, then run them
 	$(BIN)/pytest -n auto --dist worksteal
 
