@@ -71,7 +71,8 @@ class PlannerSpec(Part):
     reuse: str | None = None
     """Folder of promoted workflows, relative to this file: plans of similar tasks are offered to the planner."""
     reuse_exact: bool = False
-    """A run with the same inputs, but for those that a promoted plan reads, takes that plan and asks no planner."""
+    """A run with the description, instructions and inputs of a promoted plan's run, but for the inputs that the plan
+    reads, takes that plan and asks no planner."""
 
     @property
     def agreement(self) -> Agree | None:

@@ -42,6 +42,8 @@ class PromotedFile:
     name: str
     asked: Mapping[str, Json]
     """The inputs of the run."""
+    purpose: str
+    """What the planner of the run was told beside them."""
     pins: Mapping[str, PinSpec]
     folder: Path
     """Where the file is to stand."""
@@ -103,6 +105,7 @@ class PromotedFile:
         spec = PromotedSpec(
             run=self.view.run_id,
             asked={name: _literal(value) for name, value in self.asked.items()},
+            purpose=self.purpose.replace("${", "$${"),
             rehearsal=self.view.rehearsal,
             by_planner=tuple(map(str, self.by_planner)),
         )

@@ -20,6 +20,11 @@ class PinSpec(Part):
     """Digest of what else its schema says, such as which parameters are required."""
 
 
+def purpose_of(description: str, instructions: str) -> str:
+    """Return what a planner is told beside the inputs, as one text."""
+    return "\n".join(text.strip() for text in (description, instructions) if text.strip())
+
+
 class PromotedSpec(Part):
     """Where a workflow comes from that `planloom promote` wrote."""
 
@@ -27,6 +32,8 @@ class PromotedSpec(Part):
     """The run whose plan this is."""
     asked: dict[str, JsonValue] = Field(default={})
     """The inputs of that run, to find this workflow by."""
+    purpose: str = ""
+    """What that run's planner was told beside them: the description, and its instructions."""
     rehearsal: bool = False
     """A script answered in place of models in that run."""
     by_planner: tuple[str, ...] = ()

@@ -27,6 +27,8 @@ class Shelved:
     name: str
     asked: Mapping[str, Json]
     """What its run was asked, by input."""
+    purpose: str
+    """What its planner was told beside that."""
     about: str
     inputs: JsonObject = field(repr=False)
     nodes: JsonObject = field(repr=False)
@@ -41,12 +43,12 @@ class Shelved:
         """Return what a planner is shown of it."""
         return {"name": self.name, "asked": dict(self.asked), "inputs": self.inputs, **self.as_plan()}
 
-    def fits(self, inputs: Mapping[str, Json]) -> bool:
-        """Tell whether a run with these inputs is the same job: what the plan does not read is as it was."""
+    def fits(self, inputs: Mapping[str, Json], purpose: str) -> bool:
+        """Tell whether a run is the same job: its purpose, and every input that the plan does not read, is as it was."""
         fixed = {name: value for name, value in inputs.items() if name not in self.inputs}
         needed = [name for name, spec in self.inputs.items() if name not in inputs and not _has_default(spec)]
         same = all(name in self.asked and canonical(self.asked[name]) == canonical(v) for name, v in fixed.items())
-        return same and not needed
+        return same and not needed and purpose == self.purpose
 
     def bound(self, inputs: Mapping[str, Json]) -> JsonObject:
         """Return the plan with the inputs of its own, which a run with `inputs` does not have, at their defaults."""
@@ -101,6 +103,7 @@ def _read(file: Path) -> Iterator[Shelved]:
             file=str(file),
             name=str(data.get("name")),
             asked=_unescaped(promoted.asked),
+            purpose=promoted.purpose.replace("$${", "${"),
             about=f"{data.get('name')} {data.get('description')}",
             inputs=inputs,
             nodes=nodes,
@@ -112,10 +115,11 @@ def _unescaped(asked: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value.replace("$${", "${") if isinstance(value, str) else value for name, value in asked.items()}
 
 
-def alike(shelf: list[Shelved], inputs: Mapping[str, Json]) -> list[Shelved]:
-    """Return the few workflows whose task is most like this one, the most like first."""
+def alike(shelf: list[Shelved], inputs: Mapping[str, Json], purpose: str) -> list[Shelved]:
+    """Return the few workflows whose task is most like this one, the most like first: those of the same job, then words."""
     scores = similarities(_words(inputs), [f"{item.about} {_words(item.asked)}" for item in shelf])
-    ranked = sorted(zip(scores, shelf, strict=True), key=lambda pair: (-pair[0], pair[1].file))
+    rated = [(2.0 if item.fits(inputs, purpose) else score, item) for score, item in zip(scores, shelf, strict=True)]
+    ranked = sorted(rated, key=lambda pair: (-pair[0], pair[1].file))
     return [item for score, item in ranked[:_MOST_OFFERED] if score >= _LEAST_ALIKE]
 
 

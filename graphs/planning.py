@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from planloom.agents.planner import Assignment, Draft, Trouble, draft_plan, make_plan, read_plan, repair_plan, replan
 from planloom.configs.nodes import node_json, to_nodes
+from planloom.configs.promotion import purpose_of
 from planloom.configs.shelf import Shelved, alike, read_shelf
 from planloom.core import events as ev
 from planloom.core.check import Voice
@@ -98,10 +99,11 @@ class Planning:
             return None
         shelf = await asyncio.to_thread(read_shelf, self.run.workflow.base_dir / spec.reuse)
         trusted = {n: v for n, v in self.run.inputs.items() if n not in self.run.facts.untrusted_inputs}
-        self.offers = tuple(alike(shelf, trusted))
+        purpose = purpose_of(self.run.spec.description, spec.instructions)
+        self.offers = tuple(alike(shelf, trusted, purpose))
         for item in self.offers if spec.reuse_exact else ():
             try:
-                if item.fits(trusted):
+                if item.fits(trusted, purpose):
                     return self._compile(read_plan(item.bound(self.run.inputs)))
             except PlanError as exc:
                 self.run.log.note(ev.PlanRejected(purpose="reuse", findings=exc.findings))

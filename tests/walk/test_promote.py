@@ -278,3 +278,17 @@ async def test_the_planner_is_not_asked_for_the_same_job_when_the_user_says_so(d
     path.write_text(path.read_text().replace("tool: station", "tool: no_such_tool"))
     await desk.run(exact, ASKED)
     assert len(desk.server.nodes("planner")) == 3
+
+
+async def test_the_same_job_is_found_without_a_word_in_common_and_the_same_inputs_of_another_job_are_not(
+    desk: Desk,
+) -> None:
+    told = FLOW.replace("  task: {type: string}\n", "")
+    await desk.promote((await desk.run(flow(desk.folder, told), {"city": "Bergen", "year": 2024})).run_id)
+    exact = told.replace("max_nodes: 8", "reuse: ., reuse_exact: true")
+    same = await desk.run(flow(desk.folder, exact), {"city": "Oslo", "year": 1999})
+    assert same.output == {"city": "Oslo", "text": "About Oslo: In Oslo it was 7.8 degrees."}, same.error
+    assert len(desk.server.nodes("planner")) == 1
+    for other in (exact.replace("Answers from", "Counts"), exact.replace("reuse:", "instructions: In prose., reuse:")):
+        await desk.run(flow(desk.folder, other), {"city": "Oslo", "year": 1999})
+    assert len(desk.server.nodes("planner")) == 3
