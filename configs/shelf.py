@@ -44,7 +44,7 @@ class Shelved:
         return {"name": self.name, "asked": dict(self.asked), "inputs": self.inputs, **self.as_plan()}
 
     def fits(self, inputs: Mapping[str, Json], purpose: str) -> bool:
-        """Tell whether a run is the same job: its purpose, and every input that the plan does not read, is as it was."""
+        """Tell whether a run is the same job: its purpose, and the inputs that the plan does not read, are as they were."""
         fixed = {name: value for name, value in inputs.items() if name not in self.inputs}
         needed = [name for name, spec in self.inputs.items() if name not in inputs and not _has_default(spec)]
         same = all(name in self.asked and canonical(self.asked[name]) == canonical(v) for name, v in fixed.items())
@@ -116,7 +116,7 @@ def _unescaped(asked: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def alike(shelf: list[Shelved], inputs: Mapping[str, Json], purpose: str) -> list[Shelved]:
-    """Return the few workflows whose task is most like this one, the most like first: those of the same job, then words."""
+    """Return the few workflows whose task is most like this one: first those of the same job, then by words."""
     scores = similarities(_words(inputs), [f"{item.about} {_words(item.asked)}" for item in shelf])
     rated = [(2.0 if item.fits(inputs, purpose) else score, item) for score, item in zip(scores, shelf, strict=True)]
     ranked = sorted(rated, key=lambda pair: (-pair[0], pair[1].file))
