@@ -1,13 +1,8 @@
-"""axe-core, which looks for what keeps people from using a page: `python -P tests/axe.py` fetches it."""
+"""axe-core, which looks for what keeps people from using a page."""
 
-import sys
-
-import pytest
-from mcp_servers import ROOT, install
+from node_packages import AXE
 from playwright.async_api import Page
 
-PACKAGE = "axe-core@4.14.1"
-SCRIPT = ROOT / ".venv/axe/node_modules/axe-core/axe.min.js"
 _RUN = """async (rules) => {
   const asked = { resultTypes: ["violations"], ...(rules ? { runOnly: rules } : {}) };
   const { violations } = await axe.run(document, asked);
@@ -18,9 +13,7 @@ _RUN = """async (rules) => {
 
 def script() -> str:
     """Return the source of axe-core; skips where it is not installed."""
-    if not SCRIPT.exists():
-        pytest.skip(f"{PACKAGE} is not installed: python -P tests/axe.py installs it")
-    return SCRIPT.read_text("utf-8")
+    return AXE.found().read_text("utf-8")
 
 
 async def violations(page: Page, source: str, *rules: str) -> list[str]:
@@ -35,7 +28,3 @@ async def violations(page: Page, source: str, *rules: str) -> list[str]:
         await page.evaluate(source)
     found: list[str] = await page.evaluate(_RUN, [*rules] or None)
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(install(PACKAGE, SCRIPT))

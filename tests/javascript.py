@@ -3,15 +3,13 @@
 import subprocess
 import sys
 
-from mcp_servers import ROOT, install, node
-
-COMPILER = ROOT / ".venv/typescript/node_modules/typescript/bin/tsc"
+from node_packages import ROOT, TYPESCRIPT, install, node
 
 
 def main() -> int:
     """Fetch the compiler unless it is there, and return what it ends with."""
-    failed = install("typescript@5.9.3", COMPILER)
-    return failed or subprocess.run([str(node()), str(COMPILER), "--project", str(ROOT / "jsconfig.json")]).returncode
+    command = [str(node()), str(TYPESCRIPT.path), "--project", str(ROOT / "jsconfig.json")]
+    return install() or subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

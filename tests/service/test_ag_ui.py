@@ -9,16 +9,13 @@ from pathlib import Path
 import ag_ui.core as ag
 import httpx
 import jsonpatch
-import pytest
-from mcp_servers import ROOT, install, node
+from node_packages import AG_UI, node
 from pydantic import TypeAdapter
 from service_support import Gate, Serve, settled
 
 from planloom.core.json import Json, JsonObject
 
 EVENT: TypeAdapter[ag.Event] = TypeAdapter(ag.Event)
-CLIENT = ROOT / ".venv/ag-ui/node_modules/@ag-ui/client/dist/index.mjs"
-PACKAGE = "@ag-ui/client@1.0.0"
 TALK = """
 version: 1
 name: talk
@@ -236,17 +233,9 @@ console.log(JSON.stringify({
 """
 
 
-def client() -> Path:
-    """Return the published client; it is fetched where CI asks for it."""
-    found = node()
-    if found is None or (not CLIENT.exists() and install(PACKAGE, CLIENT)):
-        pytest.skip(f"{PACKAGE} could not be fetched")
-    return CLIENT
-
-
 async def test_the_published_client_runs_is_interrupted_and_resumes(serve: Serve, tmp_path: Path) -> None:
     program = tmp_path / "journey.mjs"
-    program.write_text(JOURNEY.replace("CLIENT", client().as_uri()))
+    program.write_text(JOURNEY.replace("CLIENT", AG_UI.found().as_uri()))
     async with serve() as site:
         command = [str(node()), str(program), site.url, await site.key()]
         done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
