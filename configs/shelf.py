@@ -44,7 +44,7 @@ class Shelved:
         return {"name": self.name, "asked": dict(self.asked), "inputs": self.inputs, **self.as_plan()}
 
     def fits(self, inputs: Mapping[str, Json], purpose: str) -> bool:
-        """Tell whether a run is the same job: its purpose, and the inputs that the plan does not read, are as they were."""
+        """Tell whether a run is the same job: same purpose, and same inputs where the plan does not read them."""
         fixed = {name: value for name, value in inputs.items() if name not in self.inputs}
         needed = [name for name, spec in self.inputs.items() if name not in inputs and not _has_default(spec)]
         same = all(name in self.asked and canonical(self.asked[name]) == canonical(v) for name, v in fixed.items())
