@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from planloom.core.board import Board, Claim, ClaimId
 from planloom.core.json import Json, JsonObject
+from planloom.core.quantity import ratio
 from planloom.core.statement import Figure, Statement, read_date, read_figure, read_statement, read_subject
 
 _TERM_CHARS = 60
@@ -149,7 +150,8 @@ def _measure(value: Json) -> _Measure | None:
 
 def _differ(a: _Measure, b: _Measure, tolerance: float) -> str:
     if isinstance(a, Figure) and isinstance(b, Figure):
-        if (a.unit and b.unit and a.unit != b.unit) or _close(a.value, b.value, tolerance):
+        times = ratio(a.unit, b.unit) if a.unit and b.unit else 1.0
+        if times is None or _close(a.value * times, b.value, tolerance):
             return ""
         return f"numbers differ: {_figure(a)} and {_figure(b)}"
     if isinstance(a, date) and isinstance(b, date):
@@ -171,7 +173,7 @@ def _measures_differ(one: _Read, other: _Read, tolerance: float) -> str:
     if a is None or b is None:
         return ""
     bare = one.claim.value is None and other.claim.value is None
-    if bare and isinstance(a, Figure) and isinstance(b, Figure) and a.unit != b.unit:
+    if bare and isinstance(a, Figure) and isinstance(b, Figure) and ratio(a.unit, b.unit) is None:
         return ""  # the words behind tell different things
     return _differ(a, b, tolerance)
 
