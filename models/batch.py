@@ -236,7 +236,13 @@ class BatchTransport(httpx2.AsyncBaseTransport):
             return last
 
     async def _tell(self, batch: _Batch, state: BatchState) -> None:
-        """Let every caller know how the batch stands, if that is news."""
+        """Let every caller know how the batch stands, if that is news.
+
+        A run that cannot write it down is out of the batch; the others are not.
+
+        Raises:
+            PlanloomError: None of them could.
+        """
         if batch.told == (state.status, state.done):
             return
         batch.told = (state.status, state.done)
@@ -251,7 +257,15 @@ class BatchTransport(httpx2.AsyncBaseTransport):
             total=state.total or len(batch.calls),
         )
         for desk, tickets in desks.items():
-            await desk.tell(news, tickets)
+            try:
+                await desk.tell(news, tickets)
+            except PlanloomError as exc:
+                left = [batch.calls.pop(ticket.call, None) for ticket in tickets]
+                for call in left:
+                    if call is not None:
+                        call.settle(exc)
+                if not batch.calls:
+                    raise
 
 
 def _lacking(state: BatchState) -> Fault:

@@ -1,7 +1,7 @@
 """Models asked through a provider's batch API, against the rehearsal server on a real port."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -11,9 +11,9 @@ from support import ServeModel
 
 from planloom.configs.load import Workflow
 from planloom.configs.spec import RungSpec
-from planloom.core.errors import ConfigError, ModelError
+from planloom.core.errors import ConfigError, ModelError, PlanloomError
 from planloom.core.outcome import FailureKind
-from planloom.models.base import BatchNews, Request, Ticket
+from planloom.models.base import BatchNews, Reply, Request, Ticket
 from planloom.models.gateway import Gateway, Rung
 
 SOON = {"within": 30, "window": 0.05, "poll": 0.02}
@@ -126,6 +126,28 @@ async def test_who_leaves_a_batch_that_others_wait_in_takes_nothing_from_them(ki
         assert stays.news[0].batch == leaves.news[0].batch
         waiting.cancel()
     assert [batch["status"] for batch in await batches(server.base_url)] == ["cancelled"]
+
+
+async def test_a_run_whose_journal_is_away_takes_nothing_from_others_in_its_batch(kit, serve_model: ServeModel) -> None:
+    class Lost(Desk):
+        async def tell(self, news: BatchNews, tickets: Sequence[Ticket]) -> None:
+            raise PlanloomError("the lease is lost")
+
+    server = await serve_model(SCRIPT)
+    async with rung_at(server.base_url) as rung, asyncio.TaskGroup() as group:
+        lost = group.create_task(outcome_of(rung(ask(kit, "one", Lost()))))
+        stays = group.create_task(outcome_of(rung(ask(kit, "two", Desk()))))
+    assert (lost.result(), stays.result()) == ("the lease is lost", "worker two 2")
+    assert [batch["request_counts"] for batch in await batches(server.base_url)] == [
+        {"total": 1, "completed": 1, "failed": 0}
+    ]
+
+
+async def outcome_of(asked: Awaitable[Reply]) -> str:
+    try:
+        return (await asked).text
+    except PlanloomError as exc:
+        return str(exc)
 
 
 async def test_the_time_that_an_answer_may_take_is_limited(kit, serve_model: ServeModel) -> None:
