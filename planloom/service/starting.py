@@ -1,9 +1,10 @@
 """Starting and taking up runs for tenants: once per idempotency key, within their bounds."""
 
+import asyncio
 import hashlib
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, NamedTuple, TypeAlias
 
 from fastapi import Header
@@ -17,7 +18,7 @@ from planloom.service.catalogue import held_to
 from planloom.service.problems import Problem
 from planloom.service.visit import Visit
 from planloom.state.ledger import Ledger
-from planloom.state.owners import OwnedRun
+from planloom.state.owners import OwnedRun, Owners
 
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
@@ -125,9 +126,25 @@ async def take_up(
         raise Problem(409, "conflict", "The run is under way.")
     with _place(visit, run_id):
         account = await runtime.accounts.of(tenant)
-        await runtime.owners.want(run_id, wanted=True)
         mended = None if workflow is None else _held(visit, workflow, account)
-        runtime.watch(await runtime.engine.reopen(run_id, answers, workflow=mended, account=account), tenant)
+        async with _wanted(runtime.owners, run_id):
+            handle = await runtime.engine.reopen(run_id, answers, workflow=mended, account=account)
+        runtime.watch(handle, tenant)
+
+
+@asynccontextmanager
+async def _wanted(owners: Owners, run_id: RunId) -> AsyncGenerator[None]:
+    """Say that a run is to go on, before it does: a process killed in between must not lose it.
+
+    Where it cannot, all is as it was: else any server would take up a cancelled run.
+    """
+    before = await owners.wanted(run_id)
+    await owners.want(run_id, wanted=True)
+    try:
+        yield
+    except BaseException:
+        await asyncio.shield(owners.want(run_id, wanted=before))
+        raise
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import asyncio
 from service_support import GATED, Gate, Serve, events_of, settled
 
 from planloom.service.limits import Limits
+from planloom.state.owners import Owners
 
 
 async def test_a_run_is_started_followed_and_shown(serve: Serve) -> None:
@@ -133,3 +134,19 @@ async def test_a_failed_run_goes_on_under_the_corrected_workflow_of_a_server_tha
         assert (await http.post(f"/runs/{run_id}/resume?corrected=true")).status_code == 202
         record = await settled(http, run_id)
     assert (record["status"], record["output"], gate.calls) == ("done", 42, 1)
+
+
+async def test_a_cancelled_run_that_is_refused_to_be_resumed_is_left_alone_by_all_servers(
+    serve: Serve, gate: Gate
+) -> None:
+    text = GATED.replace("name: gated", "name: torn")
+    async with serve(more=[text]) as site, await site.client() as http:
+        run_id = (await http.post("/runs", json={"workflow": "torn"})).json()["run_id"]
+        while not gate.calls:
+            await asyncio.sleep(0.01)
+        assert (await http.post(f"/runs/{run_id}/cancel")).status_code == 202
+        assert (await settled(http, run_id))["status"] == "cancelled"
+    other = text.replace("nodes:", "inputs: {must: {type: integer}}\nnodes:")
+    async with serve(more=[other]) as site, await site.client() as http:
+        assert (await http.post(f"/runs/{run_id}/resume?corrected=true")).status_code == 422
+        assert await Owners(site.engine.journal).unfinished() == []
