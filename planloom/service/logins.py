@@ -100,7 +100,9 @@ def _network(host: str) -> str:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host
-    return host if address.version == 4 else str(ipaddress.ip_network((host, _NETWORK_BITS), strict=False))
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # else all of IPv4 was one network
+    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, _NETWORK_BITS), strict=False))
 
 
 def _check(buckets: OrderedDict[str, _Bucket], mark: str, per_minute: int) -> None:

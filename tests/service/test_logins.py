@@ -58,6 +58,11 @@ async def test_one_key_is_not_tried_from_many_addresses_nor_many_from_one_networ
     assert await statuses(FailedLogins(), *guesses) == [401, 401, 429]
     neighbours = [(f"2001:db8::{n}", f"pl_{n}_x") for n in range(3)]
     assert await statuses(FailedLogins(), *neighbours, ("2001:db8:0:1::1", "pl_9_x")) == [401, 401, 429, 401]
+    mapped = [(f"::ffff:10.0.0.{n}", f"pl_{n}_x") for n in range(3)]
+    assert await statuses(FailedLogins(), *mapped, ("10.0.0.0", "pl_8_x"), ("10.0.0.0", "pl_9_x")) == [
+        *[401, 401, 401],
+        *[401, 429],
+    ]
 
 
 async def test_what_is_remembered_of_failures_is_bounded() -> None:
