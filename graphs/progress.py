@@ -132,8 +132,10 @@ def _take_up_rung(progress: Progress, node: Node, run: Run, same: list[AttemptVi
             break
         progress.known = {**attempt.samples, **progress.known}
     if final.failed and not final.cut_off:
-        progress.decision = _open_decision(node, run, final.attempt, progress.effort)
-        progress.undecided = progress.decision is None
+        decision = _open_decision(node, run, final.attempt, progress.effort)
+        if isinstance(decision, Promote) and decision.rung not in progress.rungs:
+            decision = None  # a corrected workflow has other rungs
+        progress.decision, progress.undecided = decision, decision is None
 
 
 def _may_have_written(node: Node, run: Run, final: AttemptView) -> bool:

@@ -122,6 +122,11 @@ async def test_other_work_of_the_same_node_starts_afresh_but_its_attempts_go_on_
     assert progress.decision is progress.last is None
 
 
+async def test_a_promotion_to_a_rung_that_a_corrected_workflow_does_not_have_is_decided_anew(make_run: MakeRun) -> None:
+    progress = take_up(NODE, "d", make_run(tried(1, "mini"), ended(1), decided(1, "promote", "gone")))
+    assert (progress.decision, progress.undecided, progress.rung_name) == (None, True, "mini")
+
+
 @pytest.mark.parametrize(
     ("action", "decision"),
     [
