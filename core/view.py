@@ -156,7 +156,7 @@ class RunView:
     def _(self, event: ev.RunResumed) -> None:
         if self.status in ("failed", "partial", "cancelled"):
             self.reopened_at = event.at
-            self.drafts = {}
+            self.drafts = {number: each for number, each in self.drafts.items() if each.plan is not None}
             for view in self.nodes.values():
                 view.unmended = False
         self.status, self.ended_at, self.error = "running", None, ""

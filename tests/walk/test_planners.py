@@ -165,6 +165,10 @@ async def test_a_budget_that_is_spent_ends_the_comparison_and_no_call_is_made_be
     assert (result.status, len(server.requests)) == ("failed", asked)
     assert "no plan: " in result.error
     assert not any(isinstance(event, ev.PlansCompared) for event in events)
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        again = await engine.resume(result.run_id, budget={"calls": 20})
+    assert again.status == "done", again.error
+    assert sorted(planners(server)) == ["mini", "mini", "other"]  # the plans that were there are not asked for again
 
 
 async def test_where_nobody_writes_a_plan_that_may_run_the_run_ends_and_says_why(
