@@ -260,10 +260,9 @@ class BatchTransport(httpx2.AsyncBaseTransport):
             try:
                 await desk.tell(news, tickets)
             except PlanloomError as exc:
-                left = [batch.calls.pop(ticket.call, None) for ticket in tickets]
-                for call in left:
-                    if call is not None:
-                        call.settle(exc)
+                for ticket in tickets:
+                    if (left := batch.calls.pop(ticket.call, None)) is not None:
+                        left.settle(exc)
                 if not batch.calls:
                     raise
 
