@@ -5,8 +5,6 @@ import json
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -17,6 +15,7 @@ import pytest
 import yaml
 from mcp_servers import Odd
 from postgres import served
+from programs import PLANLOOM, begin
 from servers.parrot import fail, parrot, tell
 
 from planloom.configs.load import Workflow
@@ -112,20 +111,14 @@ def assert_nowhere(values: Mapping[str, str], *, folder: Path, printed: str) -> 
 
 def killed_in_the_middle(path: Path, journal: str) -> str:
     """Run until a node waits, kill the process, and return what it printed."""
-    command = [sys.executable, "-m", "planloom", "run", str(path), "--plain", "--journal", journal]
-    command += ["--input", f"said=the key is {os.environ['FUNCTION_TOKEN']}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
-        lines: list[str] = []
-        for line in child.stdout or ():
-            lines.append(line)
-            if {"judged", "server", "asks"} <= {
-                name for name in ("judged", "server", "asks") if name in "".join(lines)
-            }:
-                break
-        while not (path.parent / "begun").exists() and child.poll() is None:
-            time.sleep(0.02)
-        child.send_signal(signal.SIGKILL)
-        return "".join(lines) + (child.stdout.read() if child.stdout else "")
+    given = f"said=the key is {os.environ['FUNCTION_TOKEN']}"
+    program = begin(PLANLOOM, "run", str(path), "--plain", "--journal", journal, "--input", given, folder=path.parent)
+    while not ((path.parent / "begun").exists() and all(name in program.out for name in ("judged", "server", "asks"))):
+        assert program.code is None, program.err
+        time.sleep(0.02)
+    program.send(signal.SIGKILL)
+    program.process.join()
+    return program.out + program.err
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +10,7 @@ import httpx
 import pytest
 from browser import opened
 from playwright.async_api import Browser, Page, expect
+from programs import begin
 from service_support import Gate, Serve, settled
 
 from planloom import Engine, Workflow, tool
@@ -145,12 +143,11 @@ async def test_a_run_whose_process_was_killed_says_so_and_goes_on(
 ) -> None:
     (tmp_path / "held.yaml").write_text(json.dumps({"rehearsal": 1, "rules": SCRIPTS["held"]}))
     (tmp_path / "flow.yaml").write_text(HELD)
-    command = ("-P", "-c", KILLED, str(tmp_path / "runs.db"), str(tmp_path / "flow.yaml"))
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout
-    run_id = (await process.stdout.readline()).decode().strip()
-    os.kill(process.pid, signal.SIGKILL)
-    await process.wait()
+    program = begin(KILLED, "runs.db", "flow.yaml", folder=tmp_path)
+    while not (run_id := program.out.strip()):
+        assert program.code is None, program.err
+        await asyncio.sleep(0.02)
+    await program.kill()
     async with serve(auth=anyone()) as site, opened(browser, f"{site.url}/ui/#/runs/{run_id}") as page:
         await stands(page, "interrupted")
         await page.get_by_role("button", name="Resume").click()

@@ -2,18 +2,16 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
+from programs import PLANLOOM, begin
 from support import MakeWorkflow, ServeModel
 
 from planloom import Answer, tool
 from planloom.core.errors import RunError
 from planloom.core.events import ApprovalGiven, AttemptStarted, NodeCommitted, NodeHeld
 from planloom.engine import Engine
-
-PLANLOOM = (sys.executable, "-P", "-c", "from planloom.cli import main; main()")
 
 
 def script(*rules: object) -> str:
@@ -226,10 +224,8 @@ async def test_another_process_answers_while_the_siblings_run_on(make_workflow: 
         handle = await engine.submit(make_workflow(nodes, models=""))
         async for event in handle.events():
             if isinstance(event, NodeHeld):
-                done = await asyncio.create_subprocess_exec(
-                    *PLANLOOM, "approve", handle.run_id, "a", "--journal", str(tmp_path / "j.db")
-                )
-                assert await done.wait() == 0
+                other = begin(PLANLOOM, "approve", handle.run_id, "a", "--journal", "j.db", folder=tmp_path)
+                assert await other.end() == 0, other.err
             if isinstance(event, NodeCommitted) and event.node_id == "b":
                 gate.set()
         result = await handle.result()

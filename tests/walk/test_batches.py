@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import signal
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
+from programs import RUNNER, begin
 from support import MakeWorkflow, ModelServer, ServeModel
 
 from planloom.core import events as ev
@@ -107,14 +106,6 @@ rules:
 
 
 WAITING = "rehearsal: 1\nrules: [{text: 'ok {{node}}', delay: 3s}]\n"
-RUNNER = """
-import asyncio, sys
-from planloom import Engine
-async def main() -> None:
-    async with Engine(journal=sys.argv[2], base_url=sys.argv[3]) as engine:
-        await engine.run(sys.argv[1])
-asyncio.run(main())
-"""
 
 
 async def until_in_progress(path: Path) -> RunId:
@@ -144,11 +135,10 @@ async def test_after_kill_9_the_next_process_waits_for_the_same_batch(serve_mode
     server, path = await serve_model(WAITING), tmp_path / "j.db"
     workflow = tmp_path / "w.yaml"
     workflow.write_text(f"version: 1\nname: killed\n{MODELS}{BODY}")
-    command = (sys.executable, "-P", "-c", RUNNER, str(workflow), str(path), server.base_url)
-    child = await asyncio.create_subprocess_exec(*command, env={**os.environ, "OPENAI_API_KEY": "none"})
+    env = {**os.environ, "OPENAI_API_KEY": "none"}
+    child = begin(RUNNER, str(workflow), str(path), server.base_url, folder=tmp_path, env=env)
     run_id = await until_in_progress(path)
-    os.kill(child.pid, signal.SIGKILL)
-    await child.wait()
+    await child.kill()
     await check_resumed(server, path, run_id)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import multiprocessing
 import os
 import re
 import signal
@@ -12,6 +11,7 @@ import pytest
 import sqlalchemy
 from conftest import MODELS
 from postgres import Postgres
+from programs import FORK
 from support import MakeWorkflow, ModelServer, ServeModel
 
 from planloom.configs.load import Workflow
@@ -267,9 +267,7 @@ async def test_a_run_killed_while_it_remembers_keeps_each_thing_once(
     monkeypatch.syspath_prepend(Path(__file__).parents[2])  # where the new process looks for this module
     server = await serve_model(rules({"text": SECRET}))
     (tmp_path / "w.yaml").write_text(f"version: 1\nname: test\n{MODELS}{FIND}")
-    process = multiprocessing.get_context("spawn").Process(
-        target=_run_and_die, args=(journal, str(tmp_path / "w.yaml"), server.base_url, before)
-    )
+    process = FORK.Process(target=_run_and_die, args=(journal, str(tmp_path / "w.yaml"), server.base_url, before))
     await asyncio.to_thread(process.start)
     await asyncio.to_thread(process.join)
     assert process.exitcode == -signal.SIGKILL
