@@ -8,10 +8,10 @@ PlanloomError
 └── RunError         the caller asked for something that is not there, or not possible now
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from planloom.core.outcome import FailureKind
@@ -108,3 +108,19 @@ class BudgetExceeded(PlanloomError):
 
 class RunError(PlanloomError):
     """There is no such run, or it is not in a state that allows what was asked."""
+
+
+def to_be_shown(error: BaseException) -> Exception:
+    """Return the error that people should see: of a group whose errors say the same one of them, else the group."""
+    leaves = list(_leaves(error))
+    if len({(type(leaf), str(leaf)) for leaf in leaves}) == 1:
+        error = leaves[0]
+    return error if isinstance(error, Exception) else RuntimeError("the run was torn down")
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    inner = cast("Sequence[BaseException]", getattr(error, "exceptions", ()))
+    if not inner:
+        yield error
+    for part in inner:
+        yield from _leaves(part)

@@ -91,6 +91,13 @@ class NodeView:
             final.failed = Failed(kind=FailureKind.INTERRUPTED, message="the process stopped while it ran")
 
     @property
+    def worked_s(self) -> float:
+        """Seconds that its attempts took, without what lies between them: a pause of the run is no work of the node."""
+        if self.attempts:
+            return sum(max(0.0, attempt.ended_at - attempt.started_at) for attempt in self.attempts if attempt.ended_at)
+        return max(0.0, self.ended_at - self.started_at) if self.started_at and self.ended_at else 0.0
+
+    @property
     def usage(self) -> Usage:
         """Tokens and calls of all attempts."""
         return sum((attempt.usage for attempt in self.attempts), Usage())

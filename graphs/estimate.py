@@ -60,7 +60,7 @@ def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) 
     _check_prices(workflow, rungs)
     if spec.auto:
         if spec.planner_rung is None:
-            message = "a planner needs a model; there is none under `models`"
+            message = "there are no nodes, so a planner writes them, and needs a model; there is none under `models`"
             raise PlanError([Finding(code="unknown_model", field="models", message=message)])
         calls = _planner_calls(spec)
         return Checked(plan=None, findings=(), edges={}, estimates={}, tools=facts.tools, planner_calls=calls)

@@ -1,13 +1,13 @@
 """Carrying one run from where its journal ends to its end."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import cast
 
 from planloom.configs.spec import WorkflowSpec
 from planloom.core import events as ev
+from planloom.core.errors import to_be_shown
 from planloom.core.plan import NodeId, Plan, RunId
 from planloom.core.view import RunView
 from planloom.graphs.context import Run
@@ -66,7 +66,7 @@ async def carry(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
     except asyncio.CancelledError:
         _end(log, "cancelled", "cancelled")
     except Exception as exc:
-        error = _first(exc)
+        error = to_be_shown(exc)
         log.secrets.hide_error(error)
         _end(log, "failed", f"{type(error).__name__}: {error}")
     finally:
@@ -145,11 +145,3 @@ async def _experience(
         return None
     models = {name: (rung.model, rung.price) for name, rung in rungs.items()}
     return await experience_of(Visits(journal, spec.memory.scope or spec.name, tenant), models)
-
-
-def _first(error: BaseException) -> Exception:
-    """Return the error that people should see: the only one in nested groups, else the group itself."""
-    inner = cast("Sequence[BaseException]", getattr(error, "exceptions", ()))
-    if len(inner) == 1:
-        return _first(inner[0])
-    return error if isinstance(error, Exception) else RuntimeError("the run was torn down")

@@ -139,6 +139,7 @@ class Engine:
     ) -> None:
         for handle in list(self._handles.values()):
             await handle.cancel()
+        self._shared = self._group = None
         await self._stack.aclose()
 
     async def run(self, workflow: Workflow | str | Path, inputs: Mapping[str, Json] | None = None) -> RunResult:
@@ -196,6 +197,7 @@ class Engine:
             ConfigError: As `run`.
             RunError: The id is in use.
         """
+        self._opened()
         created_at = time.time()
         if not isinstance(workflow, Workflow):
             workflow = await asyncio.to_thread(Workflow.from_yaml, workflow)
@@ -254,12 +256,13 @@ class Engine:
         account: Ledger | None = None,
     ) -> RunHandle:
         """Take a run up as `resume` does and return its handle at once; `account` as in `submit`."""
+        shared, _ = self._opened()
         found = await self._journal.find(run_id)
         await self._journal.take(found)
         try:
             answers = {name: as_answer(given) for name, given in (approvals or {}).items()}
             wire = Wire(self._rehearsal, self._base_url)
-            log, parts = await take_up(self._opened()[0], self._maker, wire, found, answers, budget, workflow)
+            log, parts = await take_up(shared, self._maker, wire, found, answers, budget, workflow)
             return await self._start(log, parts, account)
         except BaseException:
             await asyncio.shield(self._journal.release(found))

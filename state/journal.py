@@ -43,10 +43,10 @@ from planloom.state.store import (
     Lease,
     LeaseLost,
     Store,
-    parse_url,
 )
 from planloom.state.summary import RunSummary, live_among, summaries
 from planloom.state.tables import events, leases
+from planloom.state.url import parse_url
 
 __all__ = ["Journal", "JournalError", "RunSummary", "StoredEvent"]
 
@@ -94,11 +94,13 @@ class Journal:
         self._lost: dict[str, JournalError] = {}
         """Runs that can be written no more: taken over, or rows of theirs are missing. Taking one anew mends it."""
         self._closing = threading.Event()
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         try:
             await self._call(self._store.open)
         except JournalError:
+            self._closed = True
             self._thread.shutdown()
             raise
         threading.Thread(target=self._keep_alive, name="journal heartbeat", daemon=True).start()
@@ -113,6 +115,7 @@ class Journal:
         try:
             await self._call(self._close)
         finally:
+            self._closed = True
             self._thread.shutdown()
 
     def append(self, row: EventRow, *, sync: bool = False) -> None:
@@ -277,6 +280,8 @@ class Journal:
 
     async def _call(self, work: Callable[[], T]) -> T:
         """Run `work` on the writer thread; a cancelled caller does not stop it half-way."""
+        if self._closed:
+            raise JournalError(f"journal {self._store.name}: it was closed, and opens once; make a new one")
         return await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
 
     def _take(self, run_id: RunId) -> None:

@@ -24,13 +24,12 @@ from sqlalchemy import (
     event,
     func,
     insert,
-    make_url,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from planloom.core.errors import PlanloomError, RunError
 from planloom.state.owner import is_dead, shown
@@ -84,25 +83,6 @@ class Lease:
 
     run_id: str
     token: int
-
-
-def parse_url(place: str) -> URL:
-    """Return the database that `place` names: a URL, a path, or `:memory:`.
-
-    Raises:
-        JournalUnusable: It is a URL of a kind that is not supported.
-    """
-    if "://" not in place:
-        return URL.create("sqlite", database=place)
-    try:
-        url = make_url(place)
-    except ArgumentError as exc:
-        raise JournalUnusable(f"cannot read the journal's URL: {exc}") from exc
-    if url.get_backend_name() == "postgresql":
-        return url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() == "sqlite":
-        return url
-    raise JournalUnusable(f"journal {url.render_as_string()}: expected sqlite:///FILE or postgresql://...")
 
 
 def holds(owner: str, expires_at: float) -> bool:
@@ -396,5 +376,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _reason(exc: Exception) -> str:
+    if isinstance(exc, ImportError):
+        return f"it needs {exc.name}: pip install 'planloom[postgres]'"
     original = getattr(exc, "orig", None) or exc
     return " ".join(str(original).split())[:300] or type(original).__name__

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
-from planloom.state.store import parse_url
+from planloom.state.url import parse_url
 
 
 def turn_back(path: Path | str, revision: str = "-1") -> None:

@@ -14,7 +14,6 @@ from planloom.cli.past import RUNS_LEARNED_FROM, RUNS_LOOKED_AT
 from planloom.cli.words import console, count_range, seconds, tokens, usd, usd_range
 from planloom.configs.load import Workflow
 from planloom.core.errors import RunError
-from planloom.core.node_view import NodeView
 from planloom.core.plan import Node, NodeId
 from planloom.core.view import RunView
 from planloom.graphs.critical_path import Timing, timing
@@ -49,7 +48,7 @@ class Actual:
     calls: int
     usd: float
     seconds: float
-    """From its start to its end."""
+    """Time of its attempts; of a map, from its start to its end."""
     tokens: int
     slack_s: float
     critical: bool
@@ -105,7 +104,7 @@ def analysis(view: RunView, history: History) -> Analysis:
     spec = Workflow.from_json(view.workflow, view.base_dir).spec
     prices = {name: price_of(rung) for name, rung in spec.models.items()}
     edges = edges_of(view.plan.nodes)
-    took = {node_id: _seconds(view.nodes[node_id]) for node_id in view.plan.nodes}
+    took = {node_id: view.nodes[node_id].worked_s for node_id in view.plan.nodes}
     shape = timing(edges, took)
     nodes: dict[str, tuple[Expected, Actual]] = {}
     for node_id in in_order(edges, edges):
@@ -127,10 +126,6 @@ def analysis(view: RunView, history: History) -> Analysis:
 
 def _removed_usd(view: RunView, edges: Edges) -> float:
     return sum(node.cost_usd for i, node in view.nodes.items() if NodeId(i.partition("[")[0]) not in edges)
-
-
-def _seconds(node: NodeView) -> float:
-    return max(0.0, node.ended_at - node.started_at) if node.ended_at and node.started_at else 0.0
 
 
 def _expected(said: Estimate, usual: Usual | None) -> Expected:

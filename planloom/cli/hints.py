@@ -50,7 +50,7 @@ def hints(view: RunView, journal: str | None = None) -> list[str]:
         return [f"its process is gone; go on with: {command('resume', view.run_id, journal=journal)}"]
     if view.status not in ("cancelled", "partial", "failed"):
         return []
-    told = [command("show", view.run_id, journal=journal)]
+    told = [f"what happened: {command('show', view.run_id, journal=journal)}"]
     if spent := _SPENT.match(view.error):
         cap = f"{spent[1]}={2 * float(spent[2]):g}"
         again = command("resume", view.run_id, "--budget", cap, journal=journal)
@@ -60,7 +60,7 @@ def hints(view: RunView, journal: str | None = None) -> list[str]:
     if view.status != "cancelled":
         mended = command("resume", view.run_id, "--workflow", "FILE", journal=journal)
         told.append(f"with a corrected file, keeping what is done: {mended}")
-    return [*told, command("resume", view.run_id, journal=journal)]
+    return [*told, f"once more as it is, keeping what is done: {command('resume', view.run_id, journal=journal)}"]
 
 
 def choices(view: RunView, journal: str | None = None) -> list[str]:

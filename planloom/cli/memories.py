@@ -110,6 +110,8 @@ def _print(found: Sequence[Memory], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([asdict(memory) for memory in found], ensure_ascii=False))
         return
+    if not found:
+        typer.echo("nothing is kept that fits", err=True)
     for memory in found:
         on = datetime.fromtimestamp(memory.at).astimezone().isoformat(" ", "minutes")[:16]
         trust = f"  untrusted: {', '.join(memory.untrusted)}" if memory.untrusted else ""

@@ -44,9 +44,8 @@ def _critical_path(view: RunView) -> Sequence[NodeId]:
     deps = {node_id: dependencies(node) for node_id, node in view.plan.nodes.items()}
     took: dict[NodeId, float] = {}
     for node_id in deps:
-        node = view.nodes[node_id]
-        if node.started_at and node.ended_at:
-            took[node_id] = max(0.0, node.ended_at - node.started_at)
+        if view.nodes[node_id].ended_at:
+            took[node_id] = view.nodes[node_id].worked_s
     path = timing(deps, took).path
     return [node_id for node_id in path if node_id in took]
 

@@ -175,3 +175,10 @@ def test_show_and_explain_say_what_past_runs_say_of_the_first_rung(cli, tmp_path
         "hard": "on mini (mini: 2 of 2 alike succeeded)"
     }
     assert "mini: 1 of 1 alike succeeded" in cli("show", "last").out
+
+
+def test_a_search_that_finds_nothing_says_so(cli, tmp_path) -> None:
+    (tmp_path / "w.yaml").write_text("version: 1\nname: one\nnodes: {a: {code: '1'}}\n")
+    assert cli("run", "w.yaml").code == 0
+    found = cli("memory", "search", "anything")
+    assert (found.code, found.out, found.err) == (0, "", "nothing is kept that fits\n")

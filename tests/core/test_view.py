@@ -188,6 +188,20 @@ def test_pauses_between_processes_are_not_active_time() -> None:
     assert RunView(events).active_s == 7.0
 
 
+def test_a_pause_between_two_attempts_is_no_work_of_the_node() -> None:
+    events = [
+        STARTED,
+        plan(1, Node(id=A)),
+        attempt(A, 1, "mini", 101.0),
+        ev.AttemptEnded(at=103.0, node_id=A, attempt=1, seconds=2.0),
+        ev.RunResumed(at=5000.0),
+        attempt(A, 2, "mini", 5001.0),
+        ev.AttemptEnded(at=5002.0, node_id=A, attempt=2, seconds=1.0),
+        committed(A, "x", at=5002.0),
+    ]
+    assert RunView(events).nodes[A].worked_s == 3.0
+
+
 def held(node: NodeId, bound_to: str) -> ev.NodeHeld:
     return ev.NodeHeld(at=101.0, node_id=node, reason="write", node_digest=bound_to)
 

@@ -21,7 +21,7 @@ from planloom.engine import Engine
 from planloom.state.journal import Journal
 from planloom.state.log import RunLog
 from planloom.state.retention import ENDINGS
-from planloom.state.store import parse_url
+from planloom.state.url import parse_url
 
 ONE = "nodes: {a: {code: \"'x' * 3000\"}}\noutput: ${nodes.a.output}\n"
 FAILS = "nodes: {a: {code: 1 / 0}}\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from postgres import Postgres
 
+from planloom.configs.load import Workflow
 from planloom.engine import Engine
 from planloom.state.journal import JournalError
 
@@ -39,3 +40,15 @@ async def test_an_engine_that_is_not_open_says_so_with_one_kind_of_error(tmp_pat
         await engine.resume("r1")
     with pytest.raises(JournalError, match="not open"):
         await engine.gc()
+
+
+async def test_an_engine_that_was_left_says_so_with_the_same_kind_of_error(tmp_path: Path) -> None:
+    workflow = Workflow.from_dict({"version": 1, "name": "one", "nodes": {"a": {"code": "1"}}})
+    async with Engine(journal=tmp_path / "j.db") as engine:
+        await engine.run(workflow)
+    with pytest.raises(JournalError, match="not open"):
+        await engine.run(workflow)
+    with pytest.raises(JournalError, match="was closed"):
+        await engine.view("last")
+    with pytest.raises(JournalError, match="was closed"):
+        await engine.__aenter__()
