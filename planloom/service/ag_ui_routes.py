@@ -1,23 +1,17 @@
 """Workflows as agents of AG-UI, the protocol of user interfaces for agents."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
-from planloom.core import events as ev
 from planloom.core.json import Json, JsonObject
-from planloom.core.plan import RunId
-from planloom.core.view import RunView
 from planloom.service.ag_ui_events import Telling, error_of
 from planloom.service.ag_ui_shapes import AgentInput
 from planloom.service.answering import reply
 from planloom.service.conversation import inputs_of
 from planloom.service.event_routes import EventStream, must_have_room
-from planloom.service.following import RUN_ID, pieces_of, until_rest
+from planloom.service.following import RUN_ID, pieces_of, tell, until_rest
 from planloom.service.problems import Documented, Fault, Problem, described
 from planloom.service.starting import IdempotencyKey, start
 from planloom.service.visit import Service, Visit, admits
@@ -54,16 +48,16 @@ def add_ag_ui(api: APIRouter, service: Service) -> None:
         """
         service.workflow(name)
         must_have_room(visit)
-        past: list[ev.AnyEvent] = []
         if body.resume:
             await visit.must_be_let("approve")
-            past = await reply(visit, name, [entry.reply for entry in body.resume])
-            run_id = RunView(past).run_id
+            run_id, past = await reply(visit, name, [entry.reply for entry in body.resume])
         else:
             await visit.must_be_let("run")
-            run_id, _ = await start(visit, name, _inputs(visit, name, body), idempotency_key)
-        agent = _Agent(visit=visit, run_id=run_id, request=body, past=past, keep=idempotency_key is not None)
-        return EventStream(pieces_of(agent.events(), error_of), service.limits.send_s, {RUN_ID: run_id})
+            run_id, past = (await start(visit, name, _inputs(visit, name, body), idempotency_key)).run_id, []
+        telling = Telling(thread_id=body.thread_id, run_id=body.run_id)
+        following = until_rest(visit, run_id, after=len(past), keep=idempotency_key is not None)
+        told = tell(telling.started(past), telling, following)
+        return EventStream(pieces_of(told, error_of), service.limits.send_s, {RUN_ID: run_id})
 
 
 def _inputs(visit: Visit, name: str, body: AgentInput) -> JsonObject:
@@ -79,30 +73,3 @@ def _inputs(visit: Visit, name: str, body: AgentInput) -> JsonObject:
         context: list[Json] = [{"description": item.description, "value": item.value} for item in body.context or ()]
         found["context"] = context
     return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Agent:
-    """A request and its run."""
-
-    visit: Visit
-    run_id: RunId
-    request: AgentInput
-    past: Sequence[ev.AnyEvent]
-    keep: bool
-
-    async def events(self) -> AsyncGenerator[JsonObject | None]:
-        """Yield what the client is told, until the run is at rest."""
-        telling = Telling(thread_id=self.request.thread_id, run_id=self.request.run_id)
-        for item in telling.started(self.past):
-            yield item
-        following = until_rest(self.visit, self.run_id, after=len(self.past), keep=self.keep)
-        async with aclosing(following) as events:
-            async for event in events:
-                if event is None:
-                    yield None
-                    continue
-                for item in telling.told(event):
-                    yield item
-        for item in telling.ended():
-            yield item

@@ -41,13 +41,20 @@ class Reply(NamedTuple):
         return None if node == "plan" else NodeId(node), bound_to
 
 
+class Replied(NamedTuple):
+    """A run that was answered, and what had happened in it before."""
+
+    run_id: RunId
+    past: list[ev.AnyEvent]
+
+
 def id_of(run_id: str, item: PendingApproval) -> str:
     """Return the id of something that waits."""
     return f"{run_id}:{item.bound_to}:{item.node_id or 'plan'}"
 
 
-async def reply(visit: Visit, workflow: str, replies: Sequence[Reply]) -> list[ev.AnyEvent]:
-    """Answer what waits in a run, where that has not been done already, and return what had happened before.
+async def reply(visit: Visit, workflow: str, replies: Sequence[Reply]) -> Replied:
+    """Answer what waits in a run, where that has not been done already.
 
     A client that lost its connection sends its answers again: they are not given twice, and what came of them is told.
 
@@ -58,7 +65,8 @@ async def reply(visit: Visit, workflow: str, replies: Sequence[Reply]) -> list[e
     runs = {item.to.partition(":")[0] for item in replies}
     if len(runs) != 1:
         raise Problem(422, "invalid", "Answers to one run at a time.")
-    history = await visit.history(await visit.run(runs.pop()))
+    run_id = await visit.run(runs.pop())
+    history = await visit.history(run_id)
     view = RunView(history)
     if view.name != workflow:
         raise Problem(404, "not-found", "There is no such run.")
@@ -66,7 +74,7 @@ async def reply(visit: Visit, workflow: str, replies: Sequence[Reply]) -> list[e
     fresh = [item.shape for item in replies if given.get(item.key) is not item.verdict.approved]
     if fresh:
         await answer(visit, view, fresh)
-    return _before(history, {item.key for item in replies})
+    return Replied(run_id, _before(history, {item.key for item in replies}))
 
 
 def _before(history: Sequence[ev.AnyEvent], answered: set[tuple[NodeId | None, str]]) -> list[ev.AnyEvent]:

@@ -10,6 +10,7 @@ from planloom.core.outcome import Usage
 from planloom.core.result import RunResult
 from planloom.service.conversation import answer_text
 from planloom.service.problems import Fault, Problem
+from planloom.service.progress import waits_of
 
 _OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
 
@@ -79,13 +80,9 @@ def usage_of(usage: Usage) -> JsonObject:
 
 def about(result: RunResult) -> JsonObject:
     """Return what a completion says of its run besides."""
-    pending: list[Json] = [
-        {"node": str(item.node_id or "plan"), "reason": item.reason, "bound_to": item.bound_to}
-        for item in result.pending
-    ]
     return {
         "run_id": result.run_id,
         "status": result.status,
         "cost_usd": result.cost_usd,
-        "pending": pending,
+        "pending": waits_of(result.pending),
     }

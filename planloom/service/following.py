@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
+from typing import Protocol
 
 from anyio import CancelScope
 from starlette.responses import Response
@@ -94,6 +95,41 @@ async def _leave(visit: Visit, run_id: RunId) -> None:
     await visit.note("run.cancel", run_id, {"because": "its caller is gone"})
     await visit.runtime.owners.want(run_id, wanted=False)
     await handle.cancel()
+
+
+class Telling(Protocol):
+    """Tells a run in the words of a protocol."""
+
+    def told(self, event: ev.AnyEvent) -> list[JsonObject]:
+        """Return what an event tells."""
+        ...
+
+    def ended(self) -> list[JsonObject]:
+        """Return how a run at rest ends."""
+        ...
+
+
+async def tell(
+    begun: Iterable[JsonObject], telling: Telling, events: AsyncGenerator[ev.AnyEvent | None]
+) -> AsyncGenerator[JsonObject | None]:
+    """Yield what a client is told of a run.
+
+    Args:
+        begun: How it begins.
+        telling: Tells the rest.
+        events: The run, followed until it is at rest.
+    """
+    for item in begun:
+        yield item
+    async with aclosing(events):
+        async for event in events:
+            if event is None:
+                yield None
+                continue
+            for item in telling.told(event):
+                yield item
+    for item in telling.ended():
+        yield item
 
 
 async def pieces_of(

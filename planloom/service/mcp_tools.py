@@ -21,11 +21,11 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from planloom.configs.load import Workflow
 from planloom.core import events as ev
 from planloom.core.errors import PlanloomError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import JsonObject
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
 from planloom.service.catalogue import input_schema
-from planloom.service.progress import as_text, asks, line_of
+from planloom.service.progress import as_text, asks, line_of, waits_of
 
 Context: TypeAlias = ServerRequestContext[object]
 Events: TypeAlias = AsyncGenerator[ev.AnyEvent | None]
@@ -189,16 +189,12 @@ def _told(result: RunResult) -> CallToolResult:
     if result.status not in ("running", "done", "partial", "waiting"):
         return _wrong(f"Run {result.run_id} is {result.status}. {result.error}".strip())
     waits = result.status == "waiting"
-    pending: list[Json] = [
-        {"node": str(item.node_id or "plan"), "reason": item.reason, "bound_to": item.bound_to}
-        for item in result.pending
-    ]
     structured: JsonObject = {
         "run_id": result.run_id,
         "status": result.status,
         "output": result.output,
         "untrusted": [*result.untrusted],
-        "pending": pending,
+        "pending": waits_of(result.pending),
     }
     text = asks(result.run_id, result.pending) if waits else as_text(result.output)
     if result.status == "running":

@@ -1,6 +1,7 @@
 """What a run does and comes to, in words for whoever waits for it."""
 
 import json
+from collections.abc import Iterable
 
 from planloom.core import events as ev
 from planloom.core.json import Json
@@ -26,6 +27,11 @@ def line_of(event: ev.AnyEvent) -> str | None:
             return "the plan waits for a person"
         case _:
             return None
+
+
+def waits_of(pending: Iterable[PendingApproval]) -> list[Json]:
+    """Return what waits for a person, as whoever is to answer must name it."""
+    return [{"node": str(item.node_id or "plan"), "reason": item.reason, "bound_to": item.bound_to} for item in pending]
 
 
 def asks(run_id: str, pending: tuple[PendingApproval, ...]) -> str:

@@ -20,7 +20,7 @@ from planloom.service.chat_shapes import Message
 from planloom.service.conversation import answer_text, inputs_of
 from planloom.service.deed_routes import cancel
 from planloom.service.event_routes import EventStream, must_have_room
-from planloom.service.following import RUN_ID, Awaited, pieces_of, until_rest
+from planloom.service.following import RUN_ID, Awaited, pieces_of, tell, until_rest
 from planloom.service.problems import Documented, Problem
 from planloom.service.responses import PREFIX, Telling
 from planloom.service.responses_shapes import ResponseRequest, ResponseShape
@@ -69,14 +69,12 @@ def _add_create(api: APIRouter, service: Service) -> None:
         must_have_room(visit)
         items = body.input if isinstance(body.input, list) else []
         replies = [item.reply for item in items if item.reply is not None]
-        past: list[ev.AnyEvent] = []
         if replies:
             await visit.must_be_let("approve")
-            past = await reply(visit, body.model, replies)
-            run_id = RunView(past).run_id
+            run_id, past = await reply(visit, body.model, replies)
         else:
             await visit.must_be_let("run")
-            run_id, _ = await start(visit, body.model, await _inputs(visit, body), idempotency_key)
+            run_id, past = (await start(visit, body.model, await _inputs(visit, body), idempotency_key)).run_id, []
         keep = idempotency_key is not None or bool(body.background)
         telling = Telling(run_id=run_id, model=body.model)
         answering = _Answering(visit=visit, run_id=run_id, telling=telling, past=past, keep=keep)
@@ -173,18 +171,8 @@ class _Answering:
             return answer_of(problem)
         return JSONResponse(self.telling.response(), headers={RUN_ID: self.run_id})
 
-    async def events(self) -> AsyncGenerator[JsonObject | None]:
-        """Yield what a stream tells, until the run is at rest."""
+    def events(self) -> AsyncGenerator[JsonObject | None]:
+        """Return what a stream tells, until the run is at rest."""
         self.telling.take(self.past)
-        for item in self.telling.begun():
-            yield item
         following = until_rest(self.visit, self.run_id, after=len(self.past), keep=self.keep)
-        async with aclosing(following) as events:
-            async for event in events:
-                if event is None:
-                    yield None
-                    continue
-                for item in self.telling.told(event):
-                    yield item
-        for item in self.telling.ended():
-            yield item
+        return tell(self.telling.begun(), self.telling, following)
