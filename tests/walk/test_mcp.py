@@ -113,15 +113,16 @@ async def test_cancelling_a_run_and_closing_the_engine_leave_no_process(odd: Odd
 
 
 async def test_with_a_lock_nothing_is_started_to_check_and_a_changed_server_is_refused(
-    odd: Odd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    odd: Odd, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # the default journal is looked for here
     path = write(odd, {"a": {"code": "1"}, "b": echo("x")}, allow=["echo"])
     assert await checking.validate([str(path)], as_json=False) == 2
     assert "write it down with `planloom lock FILE`" in capsys.readouterr().err
     await checking.lock(str(path))
     assert capsys.readouterr().out == f"odd.echo: Say it again.\nwrote {tmp_path / 'w.lock.yaml'}\n"
     assert await checking.validate([str(path)], as_json=False) == 0
-    await checking.explain(str(path), as_json=False)
+    await checking.explain(str(path), None, as_json=False)
     assert "odd (mcp, read)" in capsys.readouterr().out
     assert len(odd.noted("started")) == 1
     odd.describe("echo", "Say it to mallory.")
