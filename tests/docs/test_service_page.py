@@ -38,10 +38,11 @@ def test_every_command_of_the_page_prints_what_the_page_says(tmp_path: Path) -> 
     (tmp_path / "flows").mkdir()
     name, text = re.findall(r"^```yaml\n# ([\w./]+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[0]
     (tmp_path / name).write_text(text)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    script = script_of(PAGE).replace("8000", str(port)).replace("planloom ", f"{sys.executable} -P -m planloom ")
+    script = script_of(PAGE).replace("planloom ", f"{sys.executable} -P -m planloom ")
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        for stated, found in (("8000", first), ("8001", second)):
+            script = script.replace(f"localhost:{stated}", f"localhost:{found.getsockname()[1]}")
+            script = script.replace(f"--port {stated}", f"--port {found.getsockname()[1]}")
     said = tmp_path / "said"
     with said.open("wb") as file:
         done = subprocess.run(["bash", "-c", script], cwd=tmp_path, stdout=file, stderr=file, timeout=140)

@@ -65,8 +65,10 @@ def csv_folder(folder: Path) -> Path:
     return folder / "data"
 
 
-def opened(url: str, folder: Path, *, write: bool = False) -> AbstractAsyncContextManager[Toolbox]:
-    spec = ToolSpec(sql=SqlSpec(url=url), access="write" if write else "read", timeout=1.5)
+def opened(
+    url: str, folder: Path, *, write: bool = False, seconds: float = 1.5
+) -> AbstractAsyncContextManager[Toolbox]:
+    spec = ToolSpec(sql=SqlSpec(url=url), access="write" if write else "read", timeout=seconds)
     return Toolbox({"db": spec}, base_dir=folder, sandbox=Sandbox())
 
 
@@ -107,7 +109,7 @@ async def test_nothing_hostile_succeeds_in_postgresql(tmp_path: Path, secret: Pa
 async def test_nothing_hostile_succeeds_in_duckdb(tmp_path: Path, secret: Path) -> None:
     csv_folder(tmp_path)
     python_secret = duckdb.sql(f"SELECT '{CANARY}' AS a")
-    async with opened("duckdb:data", tmp_path) as box:
+    async with opened("duckdb:data", tmp_path, seconds=5) as box:
         assert len(COMMON + DUCKDB) > 90
         assert await succeeded(box, COMMON + DUCKDB, secret) == []
     assert python_secret.fetchall() == [(CANARY,)]
