@@ -11,6 +11,7 @@ from planloom.configs.spec import HttpSpec, ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import ToolName
+from planloom.tools.address import is_public
 from planloom.tools.allow import Rule, below, read_rule
 from planloom.tools.base import Tool
 from planloom.tools.credentials import Credentials, header_faults
@@ -44,6 +45,7 @@ class HttpSource:
         problems: list[Problem] = []
         self._rules = read_rules(self._http, self._base, f"tools.{name}.http", problems)
         problems.extend(header_problems(self._http, self._rules, f"tools.{name}.http"))
+        problems.extend(home_problems(self._http, f"tools.{name}.http"))
         if problems:
             raise ConfigError(base_dir, problems)
         self._credentials = Credentials(headers=self._http.headers)
@@ -173,6 +175,14 @@ def _decoded(answer: HttpAnswer) -> str:
         return answer.body.decode(charset or "utf-8", "replace")
     except LookupError:
         return answer.body.decode("utf-8", "replace")
+
+
+def home_problems(http: HttpSpec, field: str) -> Iterator[Problem]:
+    """Yield that nothing could ever be reached: the base URL names an address that is not public."""
+    host = httpx.URL(http.base_url).host if http.base_url and not http.private else ""
+    with contextlib.suppress(ValueError):  # of a name only the resolver knows
+        if host and (host == "localhost" or not is_public(host)):
+            yield Problem(f"{host} is not a public address; only `private: true` lets it through", f"{field}.base_url")
 
 
 def header_problems(http: HttpSpec, rules: list[Rule], field: str) -> Iterator[Problem]:

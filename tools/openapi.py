@@ -13,7 +13,7 @@ from planloom.core.plan import ToolName
 from planloom.tools.allow import below
 from planloom.tools.base import Tool
 from planloom.tools.credentials import Credentials
-from planloom.tools.http import KEY, RETURNS, header_problems, key_header, read_rules, shown
+from planloom.tools.http import KEY, RETURNS, header_problems, home_problems, key_header, read_rules, shown
 from planloom.tools.http_client import HttpClient
 from planloom.tools.http_message import HttpRequest
 from planloom.tools.openapi_document import OpenApiDocument, OpenApiError, UnsupportedError, read_openapi
@@ -53,7 +53,7 @@ class OpenApiSource:
     def _read(self, document: OpenApiDocument) -> None:
         security = read_security(document, self._http.auth)
         problems = [Problem(message, f"{self._field}.auth.{name}") for name, message in security.faults()]
-        problems += header_problems(self._http, [], self._field)
+        problems += [*header_problems(self._http, [], self._field), *home_problems(self._http, self._field)]
         granted = self._granted(find_operations(document), problems)
         if problems:
             raise ConfigError(self._base_dir, problems)

@@ -63,6 +63,17 @@ def planloom(
     """A big model plans a graph, mini models run its nodes, a router escalates on evidence."""
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder, made when it is not there.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+) -> None:
+    """Write a small project that runs at once: workflow, tool, rehearsal script."""
+    from planloom.cli.init import write_project
+
+    write_project(folder, force=force)
+
+
 run_app.add_to(app)
 
 
@@ -80,17 +91,6 @@ def validate(
 app.command()(plan_app.explain)
 
 
-@app.command()
-def lock(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Workflow file.")],
-) -> None:
-    """Ask a workflow's MCP servers what they offer and write it beside the file; later changes are refused."""
-    from planloom.cli import checking
-
-    asyncio.run(checking.lock(file))
-
-
-app.command()(plan_app.promote)
 app.command()(plan_app.lint)
 
 
@@ -152,6 +152,18 @@ def show(
 
 
 @app.command()
+def runs(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
+    journal: opt.Journal = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """List the runs in the journal."""
+    from planloom.cli import records
+
+    asyncio.run(records.runs(limit, journal, as_json=as_json))
+
+
+@app.command()
 def artifact(
     run_id: opt.RunId,
     digest: Annotated[str, typer.Argument(metavar="DIGEST", help="sha256:... as the record of the run has it.")],
@@ -167,15 +179,50 @@ def artifact(
 
 
 @app.command()
-def runs(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
-    journal: opt.Journal = None,
-    as_json: opt.AsJson = False,
+def rehearse(
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="Rehearsal script, or the name of a shipped one.")],
+    serve: Annotated[bool, typer.Option("--serve", help="Serve it as an OpenAI-compatible server.")] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8001,
 ) -> None:
-    """List the runs in the journal."""
-    from planloom.cli import records
+    """Check a rehearsal script and list its rules, or serve it on a port."""
+    from planloom.cli import rehearsing
 
-    asyncio.run(records.runs(limit, journal, as_json=as_json))
+    rehearsing.rehearse(script, serve=serve, host=host, port=port)
+
+
+app.command()(plan_app.promote)
+
+
+quality_app.add_to(app)
+
+
+service_app.add_to(app)
+
+
+app.add_typer(memory_app.memory, name="memory")
+
+
+@app.command()
+def schema(output: opt.Output = None) -> None:
+    """Print the JSON Schema of workflow files, for editors."""
+    import json
+
+    from planloom.cli.given import check_output, write_output
+    from planloom.configs.schema import workflow_schema
+
+    check_output(output)
+    write_output(json.dumps(workflow_schema(), indent=2, ensure_ascii=False), output)
+
+
+@app.command()
+def lock(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Workflow file.")],
+) -> None:
+    """Ask a workflow's MCP servers what they offer and write it beside the file; later changes are refused."""
+    from planloom.cli import checking
+
+    asyncio.run(checking.lock(file))
 
 
 @app.command()
@@ -203,44 +250,3 @@ def gc(
     asyncio.run(
         collecting.gc(journal, older_than=older_than, keep=keep, statuses=statuses, dry_run=dry_run, as_json=as_json)
     )
-
-
-@app.command()
-def schema(output: opt.Output = None) -> None:
-    """Print the JSON Schema of workflow files, for editors."""
-    import json
-
-    from planloom.cli.given import check_output, write_output
-    from planloom.configs.schema import workflow_schema
-
-    check_output(output)
-    write_output(json.dumps(workflow_schema(), indent=2, ensure_ascii=False), output)
-
-
-@app.command()
-def rehearse(
-    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="Rehearsal script, or the name of a shipped one.")],
-    serve: Annotated[bool, typer.Option("--serve", help="Serve it as an OpenAI-compatible server.")] = False,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8001,
-) -> None:
-    """Check a rehearsal script and list its rules, or serve it on a port."""
-    from planloom.cli import rehearsing
-
-    rehearsing.rehearse(script, serve=serve, host=host, port=port)
-
-
-service_app.add_to(app)
-quality_app.add_to(app)
-app.add_typer(memory_app.memory, name="memory")
-
-
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder, made when it is not there.")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
-) -> None:
-    """Write a small project that runs at once: workflow, tool, rehearsal script."""
-    from planloom.cli.init import write_project
-
-    write_project(folder, force=force)

@@ -318,6 +318,13 @@ def test_a_header_that_cannot_be_sent_is_a_fault_of_the_workflow(headers: dict[s
     assert not any(value in str(caught.value) for value in ("broken", "schlüssel", "evil", "chunked"))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost", "[::1]", "10.0.0.7"])
+def test_a_base_url_that_could_never_be_reached_is_a_fault_of_the_workflow(host: str) -> None:
+    spec = ToolSpec(http=HttpSpec(base_url=f"http://{host}"))
+    with pytest.raises(ConfigError, match=r"base_url: .* is not a public address; only `private: true`"):
+        Toolbox({"web": spec}, base_dir=Path("/"), sandbox=Sandbox())
+
+
 @pytest.mark.parametrize("allow", [("GET https://*",), ("GET https://a.b/*", "GET https://c.d/*")])
 def test_headers_without_one_host_to_send_them_to_are_a_fault_of_the_workflow(allow: tuple[str, ...]) -> None:
     spec = ToolSpec(http=HttpSpec(allow=allow, headers={"Authorization": "Bearer x"}))
