@@ -9,7 +9,7 @@ from planloom.configs.env import Interpolation
 from planloom.configs.load import Workflow
 from planloom.configs.nodes import node_json, to_nodes
 from planloom.configs.promoted_file import PromotedFile, shown
-from planloom.configs.promotion import PinSpec, purpose_of
+from planloom.configs.promotion import PinSpec
 from planloom.core.check import CodeCheck, ExprCheck
 from planloom.core.errors import RunError
 from planloom.core.expr import inputs_in
@@ -49,13 +49,6 @@ def _asked(workflow: Workflow, trusted: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in trusted.items() if len(as_text(value)) <= _LARGEST_ASKED}
 
 
-def _purpose(workflow: Workflow) -> str:
-    spec = workflow.spec
-    if spec.promoted is not None:
-        return spec.promoted.purpose
-    return purpose_of(spec.description, spec.planner.instructions)
-
-
 def promote_plan(
     view: RunView, workflow: Workflow, *, name: str, pins: Mapping[str, PinSpec], folder: Path
 ) -> Promotion:
@@ -89,7 +82,6 @@ def promote_plan(
         workflow=workflow,
         name=name,
         asked=_asked(workflow, trusted),
-        purpose=_purpose(workflow),
         pins=pins,
         folder=folder,
         nodes=nodes,

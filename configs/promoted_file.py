@@ -9,7 +9,7 @@ from pathlib import Path
 from planloom.configs.load import Workflow
 from planloom.configs.nodes import node_json
 from planloom.configs.phrases import quoted
-from planloom.configs.promotion import PinSpec, PromotedSpec
+from planloom.configs.promotion import PinSpec, PromotedSpec, purpose_of
 from planloom.configs.write import as_yaml
 from planloom.core.json import Json, JsonObject
 from planloom.core.parametric import Left, Turned
@@ -42,8 +42,6 @@ class PromotedFile:
     name: str
     asked: Mapping[str, Json]
     """The inputs of the run."""
-    purpose: str
-    """What the planner of the run was told beside them."""
     pins: Mapping[str, PinSpec]
     folder: Path
     """Where the file is to stand."""
@@ -58,6 +56,12 @@ class PromotedFile:
     """Inputs that the plan reads."""
     turned: tuple[Turned, ...]
     left: tuple[Left, ...]
+
+    @property
+    def purpose(self) -> str:
+        """What the planner of the run was told beside its inputs."""
+        spec = self.workflow.spec
+        return spec.promoted.purpose if spec.promoted else purpose_of(spec.description, spec.planner.instructions)
 
     def parts(self) -> Iterator[str]:
         """Yield the file piece by piece."""

@@ -26,20 +26,29 @@ def _post(url: str) -> JsonObject:
     return {"tool": "net.request", "effect": "write", "with": {"method": "POST", "url": url}}
 
 
+_GIVEN: JsonObject = {
+    "up": {"default": "../x"},
+    "n": {"type": "integer", "default": 1},
+    "b": {"default": "http://127.0.0.1:9/b"},
+    "drop": {"default": "DROP TABLE t"},
+}
+"""What would be refused before the run if it stood in the nodes."""
+
+
 _NET: JsonObject = {"http": {"allow": ["GET http://127.0.0.1:9/a*", "POST http://127.0.0.1:9/a"], "private": True}}
 _GUARDED: JsonObject = {"http": {"allow": ["GET http://127.0.0.1:9/*"]}}
 _DB: JsonObject = {"sql": {"url": "sqlite:///shop.db"}}
 _DIR: JsonObject = {"files": {"root": "."}}
 
 CASES = [
-    Case("a path of no rule", _NET, _post("http://127.0.0.1:9/b"), "is not allowed; allowed: GET"),
+    Case("a path of no rule", _NET, _post("${inputs.b}"), "is not allowed; allowed: GET"),
     Case(
         "a private address",
         _GUARDED,
         {"tool": "net", "with": {"url": "http://127.0.0.1:9/"}},
         "`private: true`",
     ),
-    Case("a forbidden verb", _DB, {"tool": "net.query", "with": {"sql": "DROP TABLE t"}}, "DROP is not allowed here"),
+    Case("a forbidden verb", _DB, {"tool": "net.query", "with": {"sql": "${inputs.drop}"}}, "DROP is not allowed here"),
     Case("a path outside", _DIR, {"tool": "net.read", "with": {"path": "${inputs.up}"}}, "without `..`"),
     Case("wrong arguments", _DIR, {"tool": "net.read", "with": {"path": "${inputs.n}"}}, "path: "),
 ]
@@ -53,7 +62,7 @@ async def test_a_tool_node_does_not_repeat_a_refused_call(
         connection.execute("CREATE TABLE t (a)")
     connection.close()
     body = {
-        "inputs": {"up": {"default": "../x"}, "n": {"type": "integer", "default": 1}},
+        "inputs": _GIVEN,
         "route": {"retry": 3},
         "planner": {"approve": "never"},
         "tools": {"net": case.tool},
@@ -80,8 +89,8 @@ async def test_a_call_that_nobody_answers_names_tool_host_port_and_reason(
 
 
 async def test_a_refused_write_is_known_not_to_have_happened(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
-    node = _post("http://127.0.0.1:9/b")
-    body: JsonObject = {"planner": {"approve": "never"}, "tools": {"net": _NET}, "nodes": {"a": node}}
+    node = _post("${inputs.b}")
+    body: JsonObject = {"inputs": _GIVEN, "planner": {"approve": "never"}, "tools": {"net": _NET}, "nodes": {"a": node}}
     async with Engine(journal=tmp_path / "j.db") as engine:
         result = await engine.run(make_workflow(_yaml(body), models=""))
         events = await engine.history(result.run_id)
