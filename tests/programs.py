@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import ModuleType
@@ -79,13 +80,24 @@ class Program:
         await self.stop(signal.SIGKILL)
 
 
-def begin(code: str, *args: str, folder: Path, env: Mapping[str, str] | None = None) -> Program:
-    """Start a program as `python -P -c` does, in a folder; what it prints goes to files beside that folder."""
+def begin(
+    code: str,
+    *args: str,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    onto: Mapping[int, Connection] | None = None,
+) -> Program:
+    """Start a program as `python -P -c` does, in a folder; what it prints goes to files beside that folder.
+
+    Args:
+        onto: What stands instead at its standard streams: the end of a pipe, or a terminal.
+    """
     number = len(list(folder.parent.glob(f"{folder.name}-*.out")))
     said, wrong = (folder.with_name(f"{folder.name}-{number}.{end}") for end in ("out", "err"))
     said.touch()
     wrong.touch()
-    process = FORK.Process(target=_run, args=(code, args, folder, dict(env or os.environ), said, wrong), daemon=True)
+    streams = {1: said, 2: wrong} | dict(onto or {})
+    process = FORK.Process(target=_run, args=(code, args, folder, dict(env or os.environ), streams), daemon=True)
     process.start()
     return Program(process, said, wrong)
 
@@ -97,9 +109,13 @@ def run(code: str, *args: str, folder: Path) -> Program:
     return program
 
 
-def _run(code: str, args: tuple[str, ...], folder: Path, env: dict[str, str], said: Path, wrong: Path) -> None:
-    for number, path in ((1, said), (2, wrong)):
-        os.dup2(os.open(path, os.O_WRONLY), number)
+def _run(
+    code: str, args: tuple[str, ...], folder: Path, env: dict[str, str], streams: dict[int, Path | Connection]
+) -> None:
+    for number, found in streams.items():
+        os.dup2(found.fileno() if isinstance(found, Connection) else os.open(found, os.O_WRONLY), number)
+    for name, number in (("stdout", 1), ("stderr", 2)):  # not those that the tests' captures gave the fork server
+        setattr(sys, name, open(number, "w", buffering=1, encoding="utf-8", closefd=False))  # noqa: SIM115
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

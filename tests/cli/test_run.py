@@ -1,6 +1,7 @@
 """Whole commands against real runs: rehearsal scripts in process, SQLite journals, real terminals and signals."""
 
 import json
+import multiprocessing
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -55,7 +57,6 @@ name: endless
 models: {m: {model: "rehearsal:m", script: hang.yaml}}
 nodes: {wait: {goal: Wait}}
 """
-COMMAND = [sys.executable, "-P", "-c", PLANLOOM]
 
 
 @pytest.fixture
@@ -380,37 +381,37 @@ def test_a_killed_run_stands_the_same_in_every_view(cli, folder: Path) -> None:
     assert drawn[1] == cli("graph", "last", "-f", "text").out
 
 
+def into_a_closed_pipe(*args: str, folder: Path) -> Program:
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    ours.close()
+    with theirs:
+        program = begin(PLANLOOM, *args, folder=folder, onto={1: theirs})
+    program.process.join()
+    return program
+
+
 def test_a_closed_pipe_cancels_the_run_and_says_so(cli, folder: Path) -> None:
-    ours, theirs = os.pipe()
-    os.close(ours)
-    line = [*COMMAND, "run", "greet.yaml", "--plain"]
-    ran = subprocess.run(line, cwd=folder, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=30)
-    os.close(theirs)
-    assert ran.returncode == 1
+    ran = into_a_closed_pipe("run", "greet.yaml", "--plain", folder=folder)
+    assert ran.code == 1
     (run,) = json.loads(cli("runs", "--json").out)
     said = f"the output was closed, so the run was cancelled; go on with: planloom resume {run['run_id']}\n"
-    assert (ran.stderr, run["status"]) == (said, "cancelled")
+    assert (ran.err, run["status"]) == (said, "cancelled")
 
 
 def test_a_result_that_nobody_reads_is_still_in_the_journal(cli, folder: Path) -> None:
-    ours, theirs = os.pipe()
-    os.close(ours)
-    line = [*COMMAND, "run", "greet.yaml", "--json"]
-    ran = subprocess.run(line, cwd=folder, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=30)
-    os.close(theirs)
+    ran = into_a_closed_pipe("run", "greet.yaml", "--json", folder=folder)
     (run,) = json.loads(cli("runs", "--json").out)
-    assert ran.stderr == f"the output was closed; the run is done, see: planloom show {run['run_id']}\n"
+    assert ran.err == f"the output was closed; the run is done, see: planloom show {run['run_id']}\n"
 
 
 def test_a_terminal_shows_the_plan_graph_and_then_the_record(folder: Path) -> None:
     ours, theirs = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
-    with subprocess.Popen(
-        [*COMMAND, "run", "greet.yaml"], cwd=folder, stdout=theirs, stderr=theirs, stdin=theirs, env=env
-    ) as process:
-        os.close(theirs)
-        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", _read_all(ours))
-    assert process.returncode == 0
+    with Connection(theirs) as terminal:
+        program = begin(PLANLOOM, "run", "greet.yaml", folder=folder, env=env, onto=dict.fromkeys(range(3), terminal))
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", _read_all(ours))
+    program.process.join()
+    assert program.code == 0
     tail = text.splitlines()[-6:]
     assert "REHEARSAL" in text
     assert any(line.startswith("● hello") for line in tail)

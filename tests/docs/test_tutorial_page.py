@@ -3,10 +3,11 @@
 import re
 import shlex
 import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
+from programs import PLANLOOM, begin
 
 from planloom.cli import main
 
@@ -28,16 +29,13 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 def run_until_killed(line: str, last: str) -> str:
     """Start a command of the page, and kill it when it has said the last line that the page shows."""
-    command = [sys.executable, "-m", "planloom", *shlex.split(line.removesuffix("&"))[1:]]
-    said = ""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        for text in process.stdout:
-            said += text
-            if last in text:
-                process.kill()
-    assert process.returncode == -9, said
-    return said
+    program = begin(PLANLOOM, *shlex.split(line.removesuffix("&"))[1:], folder=Path.cwd())
+    while last not in program.out:
+        assert program.code is None, program.err
+        time.sleep(0.02)
+    program.process.kill()
+    program.process.join()
+    return program.out + program.err
 
 
 @pytest.mark.timeout(150)  # some twenty commands, one after the other
