@@ -34,13 +34,14 @@ _GPT5 = "https://cookbook.openai.com/examples/gpt-5/gpt-5_prompting_guide"
 RULES: tuple[PromptRule, ...] = (
     _rule(
         "step_by_step",
-        r"\b(?:think|reason|work)\b[^.!?\n]{0,30}\bstep[ -]by[ -]step\b|\blet'?s think\b|\bchain[ -]of[ -]thought\b",
+        r"\b(?:think|reason|work)\b[^.!?\n]{0,30}\bstep[ -]by[ -]step\b|\blet'?s think\b|\bchain[ -]of[ -]thought\b"
+        r"|\btake a deep breath\b",
         "models that reason do so by themselves; telling them costs time and tokens and gains little or nothing",
         "https://arxiv.org/abs/2506.07142",
     ),
     _rule(
         "pleading",
-        r"\b(?:i(?:'m| am) begging|i beg) you\b|\bplease,? please\b|\bpretty please\b"
+        r"\b(?:i(?:'m| am) begging|i beg) you\b|\bplease,? please\b|\bplease ?!{2,}|\bpretty please\b"
         r"|\b(?:my (?:career|job|life)|lives?) depends? on (?:it|this|you)\b",
         "appeals have no effect that could be relied on; say what the result must hold, as a check",
         "https://arxiv.org/abs/2508.00614",

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from planloom.configs.load import Workflow
 from planloom.configs.nodes import to_nodes
-from planloom.configs.spec import WorkflowSpec
+from planloom.configs.spec import RouteSpec, WorkflowSpec
+from planloom.core.check import JudgeCheck
 from planloom.core.errors import PlanError
 from planloom.core.plan import Finding, Node, NodeId, Plan
 from planloom.graphs.compile import compile_plan
@@ -66,7 +67,7 @@ def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) 
         return Checked(plan=None, findings=(), edges={}, estimates={}, tools=facts.tools, planner_calls=calls)
     prices = {name: rung.price for name, rung in rungs.items()}
     compiled = compile_plan(to_nodes(spec.nodes).values(), spec.output, facts)
-    estimates = {node.id: estimate(node, spec.rungs, prices) for node in compiled.plan.nodes.values()}
+    estimates = {node.id: estimate(node, spec.rungs, prices, spec.route) for node in compiled.plan.nodes.values()}
     least = sum(item.usd_low or 0.0 for item in estimates.values())
     if spec.budget.usd is not None and least > spec.budget.usd:
         message = f"the cheapest course of this plan costs about {least:.4f} USD; the cap is {spec.budget.usd:g}"
@@ -109,24 +110,32 @@ def _check_prices(workflow: Workflow, rungs: Mapping[str, Rung]) -> None:
         raise PlanError(findings)
 
 
-def estimate(node: Node, ladder: tuple[str, ...], prices: Mapping[str, Price | None]) -> Estimate:
-    """Return the range for one node (for one element of a map); `prices` are those of the rungs, by name."""
+def estimate(node: Node, ladder: tuple[str, ...], prices: Mapping[str, Price | None], policy: RouteSpec) -> Estimate:
+    """Return the range for one node (for one element of a map), without replans; `prices` are those of the rungs."""
     climb, start = ladder_of(node, ladder)
-    if not climb:
+    judges = [check.model or ladder[-1] for check in node.checks if isinstance(check, JudgeCheck) and ladder]
+    if not climb and not judges:
         return Estimate(calls_low=0, calls_high=0, usd_low=0.0, usd_high=0.0, rung="")
-    voices = _voices(node, climb[start])
-    most = (node.agree.samples if node.agree else 1) * node.max_calls * (len(climb) - start)
+    voices = (_voices(node, climb[start]) if climb else []) + judges * (node.agree.quorum if node.agree else 1)
+    most = _attempts(node, len(climb) - start, policy) * ((node.max_calls if climb else 0) + len(judges))
     size = len(json.dumps([node.goal, dict(node.inputs), dict(node.output or {})])) // 4 + _PROMPT_TOKENS
     low = [price.worst(size, _REPLY_TOKENS) for name in voices if (price := prices.get(name))]
-    tops = {*voices, climb[-1]} if node.panel is not None else {climb[-1]}
+    tops = {*climb[-1:], *judges, *(voices if node.panel is not None else ())}
     high = [price.worst(size * 4, _REPLY_TOKENS * 10) for name in tops if (price := prices.get(name))]
     return Estimate(
         calls_low=len(voices),
         calls_high=most,
         usd_low=sum(low) if len(low) == len(voices) else None,
         usd_high=most * max(high) if len(high) == len(tops) else None,
-        rung=climb[start],
+        rung=climb[start] if climb else "",
     )
+
+
+def _attempts(node: Node, rungs: int, policy: RouteSpec) -> int:
+    """Return how many results are asked for at most, samples counted one by one: all rungs, retries, votes."""
+    samples = node.agree.samples if node.agree else 1
+    vote = policy.vote.to_agree(node.effort).samples if policy.vote and rungs else 0
+    return (samples * (1 + policy.retry) + vote) * max(1, rungs if policy.promote else 1)
 
 
 def _voices(node: Node, rung: str) -> list[str]:

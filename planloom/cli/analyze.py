@@ -109,7 +109,7 @@ def analysis(view: RunView, history: History) -> Analysis:
     nodes: dict[str, tuple[Expected, Actual]] = {}
     for node_id in in_order(edges, edges):
         node = view.plan.nodes[node_id]
-        said = estimate(node, spec.rungs, prices)
+        said = estimate(node, spec.rungs, prices, spec.route)
         nodes[node_id] = _expected(said, history.usual(node, said.rung)), _actual(view, node, shape, took[node_id])
     return Analysis(
         run_id=view.run_id,

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
     [
         ("Add the figures. Think carefully, step by step.", "step_by_step"),
         ("Let's think about the ledger.", "step_by_step"),
+        ("Add them. PLEASE!!!", "pleading"),
+        ("Take a deep breath and add.", "step_by_step"),
         ("I beg you to be exact.", "pleading"),
         ("Be exact, my career depends on it.", "pleading"),
         ("If it is wrong you will be fired.", "threat"),

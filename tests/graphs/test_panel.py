@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from planloom.configs.nodes import NodeSpec, node_json, to_nodes
+from planloom.configs.spec import RouteSpec
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import Effect, Node, NodeId, Plan, PlanPatch, ToolName
 from planloom.graphs.estimate import estimate
@@ -131,8 +132,8 @@ def test_the_output_of_a_panel_is_as_untrusted_as_what_its_members_may_read() ->
 def test_the_estimate_counts_each_voice_at_its_own_price() -> None:
     prices = {"mini": Price.flat(1.0, 1.0), "big": Price.flat(10.0, 10.0)}
     cheap, dear = (
-        estimate(node(), ("mini", "big"), prices),
-        estimate(node(moderator={"model": "big"}), ("mini",), prices),
+        estimate(node(), ("mini", "big"), prices, RouteSpec(retry=0)),
+        estimate(node(moderator={"model": "big"}), ("mini",), prices, RouteSpec(retry=0)),
     )
     assert (cheap.calls_low, cheap.calls_high, dear.calls_low, dear.calls_high) == (3, 36, 3, 18)
     assert cheap.usd_low is not None
