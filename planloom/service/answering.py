@@ -94,7 +94,7 @@ async def answer(visit: Visit, view: RunView, answers: Sequence[AnswerShape]) ->
     _check(view, answers)
     said = {item.node: item.approved for item in answers}
     await visit.note("run.approve", view.run_id, {"answers": {**said}})
-    await _deliver(visit, view.run_id, {item.node: item.answer for item in answers})
+    await _deliver(visit, view, {item.node: item.answer for item in answers})
 
 
 def _check(view: RunView, answers: Sequence[AnswerShape]) -> None:
@@ -108,14 +108,21 @@ def _check(view: RunView, answers: Sequence[AnswerShape]) -> None:
         raise Problem(409, "conflict", "Something else waits by now; nothing was answered.", errors=errors)
 
 
-async def _deliver(visit: Visit, run_id: RunId, answers: Mapping[str, Answer]) -> None:
-    handle = visit.runtime.engine.at_work(run_id)
+async def _deliver(visit: Visit, view: RunView, answers: Mapping[str, Answer]) -> None:
+    run_id, engine = view.run_id, visit.runtime.engine
+    handle = engine.at_work(run_id)
+    if handle is not None and handle.view.status == "waiting":
+        await handle.result()  # it comes to rest at this moment, and takes no more answers in
+        handle = None
     if handle is not None and _takes_now(handle, answers):
         handle.answer(answers)
-    elif handle is not None or await visit.live(run_id):
-        await visit.runtime.engine.answer(run_id, answers)
-    else:
+    elif handle is None and not await visit.live(run_id):
         await take_up(visit, run_id, answers)
+    elif handle is None and view.status == "waiting":
+        detail = "The run comes to rest on another server at this moment."
+        raise Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
+    else:
+        await engine.answer(run_id, answers)
 
 
 def _takes_now(handle: RunHandle, answers: Mapping[str, Answer]) -> bool:

@@ -1,11 +1,18 @@
 """Runs over real HTTP: start, look, list, follow, cancel, resume, answer."""
 
 import asyncio
+import time
 
+from fastapi import Request
 from service_support import GATED, Gate, Serve, events_of, settled
 
+from planloom.service.answering import answer
+from planloom.service.caller import Caller, api_keys
 from planloom.service.limits import Limits
+from planloom.service.shapes import AnswerShape
+from planloom.service.visit import Service, Visit
 from planloom.state.owners import Owners
+from planloom.state.quotas import Quota
 
 
 async def test_a_run_is_started_followed_and_shown(serve: Serve) -> None:
@@ -118,6 +125,30 @@ async def test_a_run_that_waits_can_be_cancelled(serve: Serve) -> None:
         await settled(http, run_id)
         assert (await http.post(f"/runs/{run_id}/cancel")).status_code == 202
         assert (await settled(http, run_id))["status"] == "cancelled"
+
+
+async def test_an_answer_that_comes_while_a_run_is_coming_to_rest_is_not_lost(serve: Serve) -> None:
+    async with serve() as site, await site.client() as http:
+        run_id = (await http.post("/runs", json={"workflow": "careful"})).json()["run_id"]
+        handle = site.engine.at_work(run_id)
+        assert handle is not None
+        while handle.view.status != "waiting":
+            await handle.news.wait()
+        (waits,) = handle.view.pending.values()
+        said = AnswerShape(node=str(waits.node_id), bound_to=waits.bound_to, approved=True)
+        service = Service(engine=site.engine, workflows={}, authenticate=api_keys, limits=Limits())
+        visit = Visit(
+            service=service,
+            runtime=service.runtime(Request({"type": "http", "app": site.app})),
+            caller=Caller(tenant="acme", role="admin", name="somebody"),
+            quota=Quota(),
+            method="POST",
+            path="",
+        )
+        async with asyncio.TaskGroup() as group:  # the database is busy, so that the run gives its lease back later
+            group.create_task(site.engine.journal.transact(lambda _: time.sleep(0.1)))
+            group.create_task(answer(visit, handle.view, [said]))
+        assert (await settled(http, run_id))["status"] == "done"
 
 
 async def test_a_failed_run_goes_on_under_the_corrected_workflow_of_a_server_that_was_started_again(
