@@ -175,6 +175,16 @@ class Maker:
         return rungs
 
 
+def check(workflow: Workflow) -> Checked:
+    """Compile a workflow as `Engine.check` does, without an engine: nothing is opened or asked.
+
+    Raises:
+        ConfigError: It must be fixed first; every finding is listed with line and column.
+    """
+    maker = Maker(Gateway(), Sandbox(), models={}, functions={})
+    return maker.make(workflow, Wire(script=None, base_url=None), locked(workflow) or Pins()).checked
+
+
 def _refuse_drift(workflow: Workflow, toolbox: Toolbox, pins: Pins) -> None:
     """Hold the tools against what the workflow says they were.
 

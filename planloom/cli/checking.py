@@ -26,9 +26,6 @@ from planloom.graphs.doubt import set_aside
 if TYPE_CHECKING:
     from planloom.graphs.estimate import Checked
 
-_NOWHERE = ":memory:"
-"""Journal of an engine that runs nothing."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Verdict:
@@ -76,11 +73,10 @@ async def _verdict(file: str) -> _Verdict:
 
 
 async def _check(workflow: Workflow) -> "Checked":
-    # The engine is slow to import, and a file that cannot be loaded does not need it.
-    from planloom.engine import Engine
+    # What makes parts is slow to import, and a file that cannot be loaded does not need it.
+    from planloom.parts import check
 
-    async with Engine(journal=_NOWHERE) as engine:
-        return await engine.check(workflow)
+    return await asyncio.to_thread(check, workflow)
 
 
 def _tell(verdict: _Verdict) -> None:
