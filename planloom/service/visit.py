@@ -52,7 +52,7 @@ class Service:
             Problem: 404, there is none of that name.
         """
         if name not in self.workflows:
-            raise Problem(404, "not-found", f"There is no workflow {name!r}; GET /v1/workflows lists them.")
+            raise Problem(404, "not-found", "There is no workflow of that name; GET /v1/workflows lists them.")
         return self.workflows[name]
 
 

@@ -224,6 +224,8 @@ async def test_another_process_answers_while_the_siblings_run_on(make_workflow: 
         handle = await engine.submit(make_workflow(nodes, models=""))
         async for event in handle.events():
             if isinstance(event, NodeHeld):
+                while not (await engine.view(handle.run_id)).pending:  # what others can read comes a moment later
+                    await asyncio.sleep(0.005)
                 other = begin(PLANLOOM, "approve", handle.run_id, "a", "--journal", "j.db", folder=tmp_path)
                 assert await other.end() == 0, other.err
             if isinstance(event, NodeCommitted) and event.node_id == "b":
