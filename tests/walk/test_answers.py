@@ -9,9 +9,11 @@ from programs import PLANLOOM, begin
 from support import MakeWorkflow, ServeModel
 
 from planloom import Answer, tool
+from planloom.cli.approving import delivered
 from planloom.core.errors import RunError
 from planloom.core.events import ApprovalGiven, AttemptStarted, NodeCommitted, NodeHeld
 from planloom.engine import Engine
+from planloom.state.inbox import Inbox
 
 
 def script(*rules: object) -> str:
@@ -232,6 +234,22 @@ async def test_another_process_answers_while_the_siblings_run_on(make_workflow: 
                 gate.set()
         result = await handle.result()
     assert result.status == "done", result.error
+
+
+async def test_an_answer_that_comes_while_a_run_is_coming_to_rest_is_left_to_whoever_takes_it_up(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    place = str(tmp_path / "j.db")
+    async with Engine(journal=place) as engine:
+        waiting = await engine.run(make_workflow("nodes: {a: {code: '1', approve: true}}\n", models=""))
+        await engine.journal.take(waiting.run_id)  # its process has written that it waits, and not yet let go
+        async with asyncio.TaskGroup() as group:
+            told = group.create_task(delivered(waiting.run_id, {"a": Answer()}, place))
+            while not await Inbox(engine.journal).read(waiting.run_id, waiting.pending):
+                await asyncio.sleep(0.01)
+            await engine.journal.release(waiting.run_id)
+        assert not told.result()
+        assert (await engine.resume(waiting.run_id)).status == "done"
 
 
 async def test_an_answer_left_for_a_run_at_rest_is_taken_in_when_it_is_resumed_and_only_if_it_is_about_the_same(
