@@ -4,7 +4,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -73,9 +73,26 @@ class _Patient(BaseCheckpointSaver[str]):
     """
 
     def __init__(
-        self, saver: BaseCheckpointSaver[str], seal: Seal, errors: tuple[type[Exception], ...], outage_s: float
+        self,
+        saver: BaseCheckpointSaver[str],
+        seal: Seal,
+        errors: tuple[type[Exception], ...],
+        outage_s: float,
+        *,
+        whole: bool = False,
     ) -> None:
+        """Wrap a saver.
+
+        Args:
+            saver: Reads and writes.
+            seal: The journal's.
+            errors: What it raises while its database is away.
+            outage_s: Seconds to wait for that.
+            whole: A statement that is cancelled is waited for first: all runs share one connection, and a transaction
+                that is left open on it locks the journal for all of them.
+        """
         super().__init__(serde=saver.serde)
+        self._whole = whole
         self._saver = saver
         self._seal = seal
         self._errors = errors
@@ -137,7 +154,7 @@ class _Patient(BaseCheckpointSaver[str]):
         """Delete all checkpoints of a run."""
         await self._patiently(lambda: self._saver.adelete_thread(thread_id))
 
-    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _patiently(self, work: Callable[[], Coroutine[None, None, T]]) -> T:
         """Do `work`, again where the database could not be reached.
 
         Raises:
@@ -147,12 +164,22 @@ class _Patient(BaseCheckpointSaver[str]):
         gives_up, pause_s = loop.time() + self._outage_s, 0.1
         while True:
             try:
-                return await work()
+                return await (_uncut(work()) if self._whole else work())
             except self._errors as exc:
                 if loop.time() + pause_s > gives_up:
                     raise JournalError(f"cannot write the journal's checkpoints: {exc}") from exc
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
+
+
+async def _uncut(work: Coroutine[None, None, T]) -> T:
+    """Do `work` to its end, also where whoever waits for it is cancelled meanwhile."""
+    doing = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise
 
 
 def _run_of(config: RunnableConfig) -> str:
@@ -190,9 +217,8 @@ async def open_checkpointer(
             await saver.setup()
         except sqlite3.Error as exc:
             raise JournalUnusable(f"cannot open the journal {url.database}: {exc}") from exc
-        yield _Patient(
-            saver, seal, (sqlite3.Error,), 0.0
-        )  # SQLite itself waits for a lock; nothing else passes by waiting
+        # SQLite itself waits for a lock; nothing else passes by waiting.
+        yield _Patient(saver, seal, (sqlite3.Error,), 0.0, whole=True)
 
 
 @asynccontextmanager

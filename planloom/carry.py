@@ -70,9 +70,11 @@ async def carry(shared: Shared, handle: RunHandle, log: RunLog, parts: Parts, ac
         log.secrets.hide_error(error)
         _end(log, "failed", f"{type(error).__name__}: {error}")
     finally:
-        await asyncio.shield(_release(shared.journal, log.run_id))
-        log.close()
-        handle.failed(error)
+        try:
+            await asyncio.shield(_release(shared.journal, log.run_id))
+        finally:  # whoever cancels a second time does not keep others waiting for the end
+            log.close()
+            handle.failed(error)
 
 
 def _end(log: RunLog, status: ev.Status, error: str) -> None:

@@ -47,6 +47,8 @@ async def main():
         handle = await engine.submit(Workflow.from_yaml(sys.argv[2]))
         async for event in handle.events():
             if type(event).__name__ == "CallStarted":
+                while type((await engine.history(handle.run_id))[-1]).__name__ != "CallStarted":
+                    await asyncio.sleep(0.01)  # it is seen a moment before it is written
                 print(handle.run_id, flush=True)
 asyncio.run(main())
 """

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,31 @@ async def test_a_drain_lets_attempts_end_and_begins_no_other(
         result = await engine.resume(handle.run_id)
     assert result.status == "done", result.error
     assert server.nodes() == ["a", "b"]
+
+
+async def test_a_run_that_several_cancel_at_once_ends_for_all_of_them_and_can_be_resumed(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    gate = asyncio.Event()
+
+    async def hang() -> str:
+        await gate.wait()
+        return "done"
+
+    async with Engine(journal=tmp_path / "j.db", tools={"hang": hang}) as engine:
+        handle = await engine.submit(make_workflow("nodes: {a: {tool: hang}}\n", models=""))
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            for turns in range(40):  # some come while it gives its lease back
+                group.create_task(_after(turns, handle.cancel))
+        assert (await handle.result()).status == "cancelled"
+        gate.set()
+        assert (await engine.resume(handle.run_id)).status == "done"
+
+
+async def _after(turns: int, call: Callable[[], Awaitable[None]]) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await call()
 
 
 async def test_a_drain_cancels_what_does_not_end_in_time(
