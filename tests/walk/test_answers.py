@@ -12,8 +12,9 @@ from support import MakeWorkflow, ServeModel
 from planloom import Answer, tool
 from planloom.cli.approving import delivered
 from planloom.core.errors import RunError
-from planloom.core.events import ApprovalGiven, AttemptStarted, NodeCommitted, NodeHeld
+from planloom.core.events import AnyEvent, ApprovalGiven, AttemptStarted, NodeCommitted, NodeHeld, RunEnded
 from planloom.engine import Engine
+from planloom.handle import RunHandle
 from planloom.state.inbox import Inbox
 
 
@@ -197,11 +198,17 @@ async def test_a_run_that_several_cancel_at_once_ends_for_all_of_them_and_can_be
     async with Engine(journal=tmp_path / "j.db", tools={"hang": hang}) as engine:
         handle = await engine.submit(make_workflow("nodes: {a: {tool: hang}}\n", models=""))
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            seen = group.create_task(_all(handle))
             for turns in range(40):  # some come while it gives its lease back
                 group.create_task(_after(turns, handle.cancel))
         assert (await handle.result()).status == "cancelled"
+        assert isinstance(seen.result()[-1], RunEnded), "whoever follows it is told of the end"
         gate.set()
         assert (await engine.resume(handle.run_id)).status == "done"
+
+
+async def _all(handle: RunHandle) -> list[AnyEvent]:
+    return [event async for event in handle.events()]
 
 
 async def _after(turns: int, call: Callable[[], Awaitable[None]]) -> None:
