@@ -13,6 +13,7 @@ from planloom.core import events as ev
 from planloom.core.plan import NodeId, RunId
 from planloom.core.result import RunResult
 from planloom.engine import Engine
+from planloom.handle import RunHandle
 from planloom.state.journal import Journal
 
 MODELS = """
@@ -142,15 +143,20 @@ async def test_after_kill_9_the_next_process_waits_for_the_same_batch(serve_mode
     await check_resumed(server, path, run_id)
 
 
+async def until_held(handle: RunHandle) -> None:
+    """Wait until the provider has named the batch that calls of a run are in."""
+    async for event in handle.events():
+        if isinstance(event, ev.BatchAdvanced) and event.batch_id:
+            return
+
+
 async def test_a_process_that_is_told_to_end_leaves_its_batch_to_the_next(
     serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path
 ) -> None:
     server, path = await serve_model(WAITING.replace("3s", "1s")), tmp_path / "j.db"
     async with Engine(journal=path, base_url=server.base_url) as engine:
         handle = await engine.submit(make_workflow(BODY, models=MODELS))
-        async for event in handle.events():
-            if isinstance(event, ev.BatchAdvanced) and event.batch_id:
-                break
+        await until_held(handle)
         await engine.drain(0)
     await check_resumed(server, path, handle.run_id)
 
@@ -163,9 +169,7 @@ async def test_a_cancelled_run_cancels_its_batch_and_a_resume_asks_anew(
     )
     async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
         handle = await engine.submit(make_workflow(BODY, models=MODELS))
-        async for event in handle.events():
-            if isinstance(event, ev.BatchAdvanced) and event.batch_id:
-                break
+        await until_held(handle)
         await handle.cancel()
         assert [batch["status"] for batch in await batches(server)] == ["cancelled"]
         assert handle.view.cost_usd > 0  # nobody knows what had been done by then
@@ -180,9 +184,7 @@ async def test_a_call_that_a_batch_holds_and_nobody_asks_for_again_counts_at_its
     server, path = await serve_model(WAITING.replace("3s", "1s")), tmp_path / "j.db"
     async with Engine(journal=path, base_url=server.base_url) as engine:
         handle = await engine.submit(make_workflow(BODY, models=MODELS))
-        async for event in handle.events():
-            if isinstance(event, ev.BatchAdvanced) and event.batch_id:
-                break
+        await until_held(handle)
         await engine.drain(0)
     held = sum(call.reserved_usd for call in handle.view.open_calls.values())
     async with Engine(journal=path, base_url=server.base_url, models={"slow": _says_ok}) as engine:
