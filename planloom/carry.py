@@ -33,10 +33,6 @@ from planloom.state.visits import Visits
 from planloom.tools.functions import load_function
 from planloom.tools.sandbox import Sandbox
 
-_RUNS_LOOKED_AT = 200
-_RUNS_LEARNED_FROM = 20
-"""Newest runs that are looked through for runs of the same name, and how many of these are read."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
@@ -133,9 +129,7 @@ async def _lanes(
     spec = parts.workflow.spec
     if not spec.route.lanes:
         return None
-    past = [run.run_id for run in await journal.runs(_RUNS_LOOKED_AT) if run.name == spec.name]
-    views = [await journal.view(run_id) for run_id in past[:_RUNS_LEARNED_FROM] if run_id != view.run_id]
-    history = History(other for other in views if other.tenant == view.tenant)
+    history = History(await journal.past_runs(spec.name, view.tenant, before=view.started_at))
     prices = {name: rung.price for name, rung in parts.rungs.items()}
     return Chooser(spec=spec, history=history, prices=prices, started_at=view.started_at).choose
 

@@ -13,6 +13,7 @@ the same transaction as every write. A process that lost its lease can commit no
 """
 
 import asyncio
+import math
 import threading
 import uuid
 from collections import deque
@@ -61,6 +62,11 @@ class StoredEvent(NamedTuple):
     seq: int
     type: str
     payload: str
+
+
+_RUNS_LOOKED_AT = 200
+_RUNS_LEARNED_FROM = 20
+"""Newest runs that are looked through for runs of one workflow, and how many of these are read."""
 
 
 class Journal:
@@ -204,6 +210,22 @@ class Journal:
     async def summaries(self, run_ids: Sequence[RunId]) -> list[RunSummary]:
         """Return what a list says of these runs, in their order; one that is gone is left out."""
         return await self._call(lambda: summaries(self._query, run_ids))
+
+    async def past_runs(self, name: str, tenant: str, *, before: float = math.inf) -> list[RunView]:
+        """Return the newest runs of a workflow that are a tenant's, for what can be learned from them.
+
+        Args:
+            name: Of the workflow.
+            tenant: Whose they are.
+            before: They were started earlier, in seconds since the epoch.
+
+        Raises:
+            JournalError: A row is damaged.
+        """
+        runs = await self.runs(_RUNS_LOOKED_AT)
+        named = [run.run_id for run in runs if run.name == name and run.started_at < before]
+        views = [await self.view(run_id) for run_id in named[:_RUNS_LEARNED_FROM]]
+        return [view for view in views if view.tenant == tenant]
 
     async def view(self, name: str) -> RunView:
         """Return a run as it stands, by its id, a prefix of it, or `last`.

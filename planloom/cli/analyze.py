@@ -10,7 +10,6 @@ from rich.text import Text
 
 from planloom.cli.journals import journal_at
 from planloom.cli.order import Edges, edges_of, in_order
-from planloom.cli.past import RUNS_LEARNED_FROM, RUNS_LOOKED_AT
 from planloom.cli.words import console, count_range, seconds, tokens, usd, usd_range
 from planloom.configs.load import Workflow
 from planloom.core.errors import RunError
@@ -83,9 +82,7 @@ async def analyze(run_id: str, journal: str | None, *, as_json: bool) -> None:
     """
     async with journal_at(journal) as found:
         view = await found.view(run_id)
-        past = [run for run in await found.runs(RUNS_LOOKED_AT) if run.name == view.name and run.run_id != view.run_id]
-        before = [run.run_id for run in past if run.started_at < view.started_at][:RUNS_LEARNED_FROM]
-        history = History([await found.view(other) for other in before])
+        history = History(await found.past_runs(view.name, view.tenant, before=view.started_at))
     made = analysis(view, history)
     if as_json:
         typer.echo(json.dumps(made.as_json(), ensure_ascii=False))

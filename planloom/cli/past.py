@@ -10,9 +10,6 @@ from planloom.core.plan import Node, NodeId, Plan
 from planloom.graphs.critical_path import timing
 from planloom.graphs.past import WHICH, Past, Spread, Took, Which
 
-RUNS_LOOKED_AT = 200
-RUNS_LEARNED_FROM = 20
-
 
 async def past_of(name: str, journal: str | None) -> Past:
     """Read the newest runs of a workflow; nothing is known where no journal is.
@@ -23,9 +20,7 @@ async def past_of(name: str, journal: str | None) -> Past:
     if nothing_yet(journal):
         return Past()
     async with journal_at(journal) as opened:
-        ids = [run.run_id for run in await opened.runs(RUNS_LOOKED_AT) if run.name == name][:RUNS_LEARNED_FROM]
-        views = [await opened.view(run_id) for run_id in ids]
-    return Past(view for view in views if not view.tenant)
+        return Past(await opened.past_runs(name, tenant=""))
 
 
 class Told:
