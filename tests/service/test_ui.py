@@ -12,7 +12,7 @@ import httpx
 import pytest
 from browser import opened
 from fastapi import FastAPI
-from playwright.async_api import Browser, LocatorAssertions, Page, Request, expect
+from playwright.async_api import Browser, LocatorAssertions, Page, Request, Route, expect
 from service_support import Gate, Serve, Site, on_port, settled
 
 from planloom.core.json import Json
@@ -265,6 +265,29 @@ async def test_a_plan_of_500_nodes_is_drawn_whole_and_answers_to_a_click(
             await expect(page.locator(".head [data-status=cancelled]")).to_be_visible()
 
 
+async def test_a_page_whose_answer_comes_late_does_not_draw_over_the_next(
+    serve: Serve, gate: Gate, browser: Browser
+) -> None:
+    answered = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    async with serve(auth=anyone()) as site:
+        run_id = await start(site, "gated")
+        async with opened(browser, f"{site.url}/ui/#/quality") as page:
+            await page.route("**/v1/workflows/gated", late)
+            async with page.expect_request("**/v1/workflows/gated"):
+                await page.goto(f"{site.url}/ui/#/start/gated")
+            await page.goto(f"{site.url}/ui/#/runs/{run_id}")
+            await node(page, "wait", "running").to_be_visible()
+            async with page.expect_response("**/v1/workflows/gated"):
+                answered.set()
+            gate.open.set()
+            await expect(page.locator(".head [data-status=done]")).to_be_visible()
+
+
 async def test_keys_alone_are_enough(serve: Serve, gate: Gate, browser: Browser) -> None:
     async with serve(auth=anyone()) as site:
         run_id = await start(site, "gated")
@@ -295,9 +318,16 @@ async def test_on_a_phone_in_the_dark_nothing_is_wider_than_the_screen(
         run_id = await start(site, "letter", {"name": "A" * 300})
         await done(site, run_id)
         async with opened(browser, site.url, width=360, height=740, dark=True) as page:
-            for place in ("runs", "start", "quality", "start/letter", f"runs/{run_id}", f"runs/{run_id}/draft"):
+            for place, heading in (
+                ("runs", "Runs"),
+                ("start", "Start a run"),
+                ("quality", "Quality against compute"),
+                ("start/letter", "letter"),
+                (f"runs/{run_id}", "letter"),
+                (f"runs/{run_id}/draft", "letter"),
+            ):
                 await page.goto(f"{site.url}/ui/#/{place}")
-                await expect(page.locator("h1")).to_be_visible()
+                await expect(page.locator("h1")).to_have_text(heading)
                 assert await page.evaluate("document.documentElement.scrollWidth") <= 360, place
             await node(page, "send", "held").to_be_visible()
             for tab in ("Nodes", "Timeline", "Plan", "Decisions", "Cost", "Graph"):

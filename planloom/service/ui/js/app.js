@@ -42,16 +42,20 @@ class App {
   }
 
   /**
+   * Each page draws in a root of its own, so that one whose answers come late cannot draw over the page after it.
+   *
    * @param {Address} address
    * @returns {Page}
    */
   #made(address) {
     const [kind, name] = address.parts;
+    const root = element("div");
+    this.main.replaceChildren(root);
     const failed = (/** @type {unknown} */ error) => this.#failed(error);
-    if (kind === "runs" && name) return new RunPage(this.api, this.main, address, failed);
-    if (kind === "start") return new StartPage(this.api, this.main, name ?? "");
-    if (kind === "quality") return new QualityPage(this.api, this.main, address);
-    return new RunsPage(this.api, this.main, address);
+    if (kind === "runs" && name) return new RunPage(this.api, root, address, failed);
+    if (kind === "start") return new StartPage(this.api, root, name ?? "");
+    if (kind === "quality") return new QualityPage(this.api, root, address);
+    return new RunsPage(this.api, root, address);
   }
 
   /** @param {unknown} error */

@@ -38,6 +38,7 @@ export class RunsPage {
   }
 
   async open() {
+    this.#timer = window.setInterval(() => document.hidden || this.#renew(), EVERY_MS);
     const { workflows } = await this.api.get("/workflows");
     this.status.append(...["", ...STATUSES].map((name) => element("option", { value: name }, name || "any")));
     const names = ["", ...workflows.map((/** @type {{ name: string }} */ line) => line.name)];
@@ -63,7 +64,6 @@ export class RunsPage {
     );
     this.#fill();
     await this.#load();
-    this.#timer = window.setInterval(() => document.hidden || this.#renew(), EVERY_MS);
   }
 
   close() {
