@@ -9,28 +9,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from kept import entry
 from older import turn_back
 from postgres import Postgres
 
-from planloom.core.memory import Memory, Origin, identify
+from planloom.core.memory import Memory
 from planloom.state.journal import Journal
 from planloom.state.memories import Memories
 from planloom.state.vectors import Vector, has_pgvector
 
 EAST, NORTH, NORTHEAST, WEST = (1.0, 0.0), (0.0, 2.0), (3.0, 3.0), (-1.0, 0.0)
-
-
-def entry(subject: str, *, at: float = 1e9, text: str = "text", untrusted: tuple[str, ...] = ()) -> Memory:
-    return Memory(
-        id=identify("fact", subject, trusted=not untrusted),
-        kind="fact",
-        subject=subject,
-        text=text,
-        value=text,
-        origin=Origin(run_id="r", workflow="w", node_id="n", input_digest="d"),
-        at=at,
-        untrusted=untrusted,
-    )
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "pgvector"])

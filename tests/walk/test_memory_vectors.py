@@ -4,17 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from kept import entry, fill
 from postgres import Postgres
 from support import MakeWorkflow, ModelServer, ServeModel
 
 from planloom.core import events as ev
 from planloom.core.errors import ConfigError
-from planloom.core.memory import Memory, Origin, identify
 from planloom.core.outcome import Usage
 from planloom.engine import Engine
 from planloom.models.base import Reply, Request
-from planloom.state.journal import Journal
-from planloom.state.memories import Memories
 
 MODELS = """
 models:
@@ -49,25 +47,6 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "j.db")
     server: Postgres = request.getfixturevalue("postgres")
     return server.fresh()
-
-
-def entry(subject: str, text: str, *, untrusted: tuple[str, ...] = ()) -> Memory:
-    return Memory(
-        id=identify("fact", subject, trusted=not untrusted),
-        kind="fact",
-        subject=subject,
-        text=text,
-        value=text,
-        origin=Origin(run_id="earlier", workflow="test", node_id="n", input_digest="d"),
-        at=1e9,
-        untrusted=untrusted,
-    )
-
-
-async def fill(journal: str, *entries: Memory, tenant: str = "") -> None:
-    async with Journal(journal) as opened:
-        for item in entries:
-            await Memories(opened, "test", tenant).keep(item, max_entries=99)
 
 
 async def recalled(engine: Engine) -> list[ev.Recalled]:
