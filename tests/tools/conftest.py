@@ -1,10 +1,12 @@
 """Open sandboxes, and an honest word about machines that cannot confine a process."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from canary import Canary, canary
 
 from planloom.tools import confine
 from planloom.tools.box import BoxResult
@@ -24,6 +26,14 @@ def cpython_box() -> None:
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox() as opened:
         yield opened
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canary]:
+    """Things on this machine that no code in a sandbox may reach."""
+    with canary(tmp_path) as found:
+        monkeypatch.setenv("PLANLOOM_SECRET", found.secret)
+        yield found
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 import asyncio
 import os
 import platform
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from canary import Canary, canary
+from canary import Canary
 
 from planloom.tools.sandbox import Sandbox
 
@@ -308,13 +307,6 @@ STOPPED = {
         "RuntimeError: the process died without a result: SIGSYS",
     ),
 }  # fmt: skip
-
-
-@pytest.fixture
-def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canary]:
-    with canary(tmp_path) as found:
-        monkeypatch.setenv("PLANLOOM_SECRET", found.secret)
-        yield found
 
 
 @pytest.mark.parametrize("code", REFUSED.values(), ids=REFUSED.keys())

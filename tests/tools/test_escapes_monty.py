@@ -4,12 +4,11 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from canary import Canary, canary, children
+from canary import Canary, children
 
 from planloom.tools import confine
 from planloom.tools.sandbox import Sandbox
@@ -133,13 +132,6 @@ STOPPED = {
     "a sleep past the end": ("import time\ntime.sleep(10**6)", ""),
     "a hash of itself": ("import hashlib\nhashlib.pbkdf2_hmac('sha256', b'a', b'b', 10**9)", ""),
 }  # fmt: skip
-
-
-@pytest.fixture
-def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canary]:
-    with canary(tmp_path) as found:
-        monkeypatch.setenv("PLANLOOM_SECRET", found.secret)
-        yield found
 
 
 @pytest.mark.parametrize("code", REFUSED.values(), ids=REFUSED.keys())
