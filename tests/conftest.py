@@ -1,6 +1,5 @@
 """Shared by all tests: a model server on a port, workflows as text, and no silent skips in CI."""
 
-import asyncio
 import gc
 import os
 import sys
@@ -10,7 +9,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
-import uvicorn
+from ports import on_port
 from postgres import Postgres, served
 from support import MakeWorkflow, ModelServer, ServeModel
 
@@ -77,17 +76,8 @@ def pgvector(_pgvector: Postgres) -> Postgres:
 @asynccontextmanager
 async def _served(path: Path) -> AsyncIterator[ModelServer]:
     app = rehearsal_app(load_script(path))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(server.serve())
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            yield ModelServer(f"http://127.0.0.1:{port}/v1", app.state.requests)
-        finally:
-            server.should_exit = server.force_exit = True
+    async with on_port(app, forced=True) as url:
+        yield ModelServer(f"{url}/v1", app.state.requests)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
-from service_support import on_port
+from ports import on_port
 from standardwebhooks.webhooks import Webhook
 from starlette.requests import Request
 from starlette.responses import Response

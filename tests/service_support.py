@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
+from ports import on_port
 from programs import PLANLOOM, Program, begin
 
 from planloom import Engine, Workflow
@@ -30,6 +30,20 @@ inputs: {a: {type: integer}, b: {type: integer, default: 1}}
 nodes:
   total: {code: "a + b", with: {a: "${inputs.a}", b: "${inputs.b}"}}
 output: "${nodes.total.output}"
+"""
+SHOUT = """
+version: 1
+name: shout
+description: Says it again, loudly.
+inputs: {text: {type: string}, mark: {type: string, default: "!"}}
+nodes: {loud: {code: "text + mark", with: {text: "${inputs.text}", mark: "${inputs.mark}"}}}
+output: "${nodes.loud.output}"
+"""
+BROKEN = """
+version: 1
+name: broken
+nodes: {bad: {code: "1 / 0"}}
+output: "${nodes.bad.output}"
 """
 CAREFUL = """
 version: 1
@@ -93,23 +107,6 @@ class Site:
     async def client(self, tenant: str = "acme", role: Role = "admin") -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {await self.key(tenant, role)}"}
         return httpx.AsyncClient(base_url=f"{self.url}/v1", headers=headers, timeout=20)
-
-
-@asynccontextmanager
-async def on_port(app: FastAPI) -> AsyncIterator[str]:
-    """Serve an app on a port of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=5))
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(server._serve())
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        if task.done():
-            raise RuntimeError("the server did not start")
-        try:
-            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await task
 
 
 def free_port() -> int:

@@ -1,13 +1,12 @@
 """The API of docs/http.md serves on a port, and the workflow beside it runs as the page says."""
 
-import asyncio
 import importlib.util
 import json
 import re
 from pathlib import Path
 
 import pytest
-import uvicorn
+from ports import on_port
 from support import ServeModel
 
 from planloom.configs.load import Workflow
@@ -32,17 +31,10 @@ async def test_a_fastapi_app_is_called_through_its_own_document(folder: Path, se
     crm = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(crm)
     (folder / "crm.openapi.json").write_text(json.dumps(crm.app.openapi()), encoding="utf-8")
-    api = uvicorn.Server(uvicorn.Config(crm.app, port=0, log_level="warning", lifespan="off"))
-    async with asyncio.TaskGroup() as group:
-        serving = group.create_task(api.serve())
-        while not api.started and not serving.done():
-            await asyncio.sleep(0.005)
-        url = f"http://127.0.0.1:{api.servers[0].sockets[0].getsockname()[1]}"
+    model = await serve_model(FILES["script.yaml"])
+    async with on_port(crm.app, forced=True) as url, Engine(journal=folder / "j.db", base_url=model.base_url) as engine:
         env = {"CRM_URL": url, "CRM_TOKEN": "s3cret-token"}
-        model = await serve_model(FILES["script.yaml"])
-        async with Engine(journal=folder / "j.db", base_url=model.base_url) as engine:
-            result = await engine.run(Workflow.from_yaml(folder / "contacts.yaml", env=env))
-        api.should_exit = api.force_exit = True
+        result = await engine.run(Workflow.from_yaml(folder / "contacts.yaml", env=env))
     assert (result.status, result.output) == ("done", {"id": 1, "names": ["Ann"]}), result.error
     assert re.search(r'answers\n`\{"id": 1, "names": \["Ann"\]\}`', PAGE)
     asked = json.dumps([*model.requests])

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from ports import on_port
 from programs import begin
-from service_support import on_port
 
 from planloom import Engine
 from planloom.service.app import make_app

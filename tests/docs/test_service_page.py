@@ -52,7 +52,7 @@ def test_every_command_of_the_page_prints_what_the_page_says(tmp_path: Path) -> 
 
 async def test_the_program_of_the_page_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import httpx
-    from service_support import on_port
+    from ports import on_port
 
     (tmp_path / "flows").mkdir()
     name, text = re.findall(r"^```yaml\n# ([\w./]+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[0]

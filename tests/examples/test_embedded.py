@@ -7,7 +7,8 @@ from types import ModuleType
 import httpx
 import pytest
 from played import ROOT, without_pauses
-from service_support import on_port, raw_events
+from ports import on_port
+from service_support import raw_events
 
 
 def load(path: Path) -> ModuleType:

@@ -1,10 +1,8 @@
 import asyncio
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from ports import on_port
 
 from planloom.configs.spec import RungSpec
 from planloom.core.errors import ModelError
@@ -23,19 +21,6 @@ def script(*rules: dict[str, object]) -> Script:
 
 def spec(**more: object) -> RungSpec:
     return RungSpec.model_validate({"model": "openai:gpt-5-mini", **more})
-
-
-@asynccontextmanager
-async def serving(play: Script) -> AsyncIterator[str]:
-    import uvicorn
-
-    config = uvicorn.Config(rehearsal_app(play), lifespan="off", log_config=None, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(server.serve(sockets=[listening]))
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-            server.should_exit = True
 
 
 async def pieces(rung, request: Request) -> tuple[list[str], Reply]:
@@ -169,7 +154,7 @@ async def test_rungs_of_one_script_share_its_counters(kit) -> None:
 
 async def test_over_a_port_it_serves_clients_that_know_nothing_of_planloom(kit) -> None:
     play = script({"when": {"contains": "plan"}, "json": [1]}, {"when": {"role": "worker", "node": ""}, "text": "hi"})
-    async with serving(play) as url, httpx.AsyncClient(base_url=url) as client:
+    async with on_port(rehearsal_app(play), forced=True) as url, httpx.AsyncClient(base_url=url) as client:
         body = {"model": "any", "messages": [{"role": "user", "content": [{"type": "text", "text": "a plan"}]}]}
         reply = (await client.post("/v1/chat/completions", json=body)).json()
         assert reply["choices"][0]["message"]["content"] == "[1]"
@@ -190,7 +175,7 @@ async def test_over_a_port_the_gateway_sees_the_same_faults(kit) -> None:
         {"status": 503, "times": 1},
         {"text": "through", "stream": {"chunks": 3}},
     )
-    async with serving(play) as url, kit.gateway(base_url=f"{url}/v1") as gateway:
+    async with on_port(rehearsal_app(play), forced=True) as url, kit.gateway(base_url=f"{url}/v1") as gateway:
         rung = gateway.rung("mini", spec())
         for _ in ("reset", "broken"):
             with pytest.raises(ModelError) as caught:

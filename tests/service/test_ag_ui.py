@@ -11,7 +11,7 @@ import httpx
 import jsonpatch
 from node_packages import AG_UI, node
 from pydantic import TypeAdapter
-from service_support import Gate, Serve, settled
+from service_support import BROKEN, Gate, Serve, settled
 
 from planloom.core.json import Json, JsonObject
 
@@ -25,12 +25,6 @@ nodes:
     code: "{'task': task, 'tone': tone, 'turns': len(all), 'known': known}"
     with: {task: "${inputs.task}", tone: "${inputs.tone}", all: "${inputs.messages}", known: "${inputs.context}"}
 output: "${nodes.said.output}"
-"""
-BROKEN = """
-version: 1
-name: broken
-nodes: {bad: {code: "1 / 0"}}
-output: "${nodes.bad.output}"
 """
 TWICE = """
 version: 1

@@ -6,16 +6,8 @@ import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
-from service_support import Gate, Serve, Site, settled
+from service_support import BROKEN, SHOUT, Gate, Serve, Site, settled
 
-SHOUT = """
-version: 1
-name: shout
-description: Says it again, loudly.
-inputs: {text: {type: string}, mark: {type: string, default: "!"}}
-nodes: {loud: {code: "text + mark", with: {text: "${inputs.text}", mark: "${inputs.mark}"}}}
-output: "${nodes.loud.output}"
-"""
 TALK = """
 version: 1
 name: talk
@@ -25,12 +17,6 @@ nodes:
     code: "{'task': task, 'tone': tone, 'turns': len(all)}"
     with: {task: "${inputs.task}", tone: "${inputs.tone}", all: "${inputs.messages}"}
 output: "${nodes.said.output}"
-"""
-BROKEN = """
-version: 1
-name: broken
-nodes: {bad: {code: "1 / 0"}}
-output: "${nodes.bad.output}"
 """
 HELLO = [{"role": "user", "content": "hello"}]
 

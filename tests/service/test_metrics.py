@@ -4,8 +4,9 @@ import asyncio
 from pathlib import Path
 
 import httpx
+from ports import on_port
 from prometheus_client.parser import text_string_to_metric_families
-from service_support import SUM, on_port, settled
+from service_support import SUM, settled
 
 from planloom import Engine, Workflow
 from planloom.service.app import make_app

@@ -6,27 +6,14 @@ import json
 import openai
 import pytest
 from openai.types.responses import Response
-from service_support import Gate, Serve, Site
+from service_support import BROKEN, SHOUT, Gate, Serve, Site
 
-SHOUT = """
-version: 1
-name: shout
-inputs: {text: {type: string}, mark: {type: string, default: "!"}}
-nodes: {loud: {code: "text + mark", with: {text: "${inputs.text}", mark: "${inputs.mark}"}}}
-output: "${nodes.loud.output}"
-"""
 RECALL = """
 version: 1
 name: recall
 inputs: {messages: {type: array}}
 nodes: {said: {code: "[item['role'] + ': ' + item['content'] for item in all]", with: {all: "${inputs.messages}"}}}
 output: "${nodes.said.output}"
-"""
-BROKEN = """
-version: 1
-name: broken
-nodes: {bad: {code: "1 / 0"}}
-output: "${nodes.bad.output}"
 """
 
 

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 from jwt.algorithms import RSAAlgorithm
-from service_support import Serve, on_port
+from ports import on_port
+from service_support import Serve
 
 from planloom.service.tokens import Issuer, tokens
 

@@ -13,7 +13,8 @@ import pytest
 from browser import opened
 from fastapi import FastAPI
 from playwright.async_api import Browser, LocatorAssertions, Page, Request, Route, expect
-from service_support import Gate, Serve, Site, on_port, settled
+from ports import on_port
+from service_support import Gate, Serve, Site, settled
 
 from planloom.core.json import Json
 from planloom.service import Limits, anyone, pages, ui

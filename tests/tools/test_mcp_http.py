@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp_servers import call, opened, workflow_of
+from ports import on_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
@@ -26,17 +26,8 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 @asynccontextmanager
 async def served(app: App) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(server.serve())
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            yield f"http://127.0.0.1:{port}/mcp"
-        finally:
-            server.should_exit = server.force_exit = True
+    async with on_port(app, forced=True) as url:
+        yield f"{url}/mcp"
 
 
 def at(url: str, **keys: Any) -> ToolSpec:
