@@ -8,7 +8,6 @@ from typing import cast
 
 from planloom.configs.json_schema import misfits, schema_faults
 from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
-from planloom.core.errors import ToolError
 from planloom.core.expr import ExprError, inputs_in, names_in, nodes_in
 from planloom.core.json import Json, JsonObject, canonical
 from planloom.core.panel import Panel
@@ -176,6 +175,8 @@ def _lint_tools(node: Node, facts: Facts) -> Iterator[Finding]:
                 f"{field}.args.{name}",
                 f"{grant.tool!r} has no argument {name!r}{hint}",
             )
+        if len(tools) == 1:
+            yield from _lint_fixed(node, tools[0], dict(grant.args), f"{field}.args")
     if node.tool is not None:
         yield from _lint_tool_node(node, facts)
 
@@ -209,24 +210,29 @@ def _lint_arguments(node: Node, tool: Tool) -> Iterator[Finding]:
             f"with.{name}",
             f"{tool.name!r} has no argument {name!r}{did_you_mean(name, known)}",
         )
-    for name, value in node.inputs.items():
-        schema = known.get(name)
-        if isinstance(schema, dict) and "$ref" not in canonical(schema) and "${" not in canonical(value):
-            for field, message in misfits(value, schema, f"with.{name}"):
-                yield _finding(node, "schema_mismatch", field, message)
-    literal = {name: value for name, value in node.inputs.items() if "${" not in canonical(value)}
-    yield from _lint_literal(node, tool, literal)
+    yield from _lint_values(node, tool, dict(node.inputs), "with")
+    for name, message in tool.vet(dict(node.inputs)) if tool.vet is not None else ():
+        yield _finding(node, "schema_mismatch", f"with.{name}", message)
     required = cast(list[str], tool.parameters.get("required", []))
     for name in (name for name in required if name not in node.inputs):
         yield _finding(node, "missing_input", "with", f"{tool.name!r} needs the argument {name!r}")
 
 
-def _lint_literal(node: Node, tool: Tool, args: JsonObject) -> Iterator[Finding]:
-    try:
-        if tool.vet is not None:
-            tool.vet(args)
-    except ToolError as exc:
-        yield _finding(node, "schema_mismatch", "with", exc.message)
+def _lint_values(node: Node, tool: Tool, args: JsonObject, place: str) -> Iterator[Finding]:
+    known = _properties(tool.parameters)
+    for name, value in args.items():
+        schema = known.get(name)
+        if isinstance(schema, dict) and "$ref" not in canonical(schema) and "${" not in canonical(value):
+            for field, message in misfits(value, schema, f"{place}.{name}"):
+                yield _finding(node, "schema_mismatch", field, message)
+
+
+def _lint_fixed(node: Node, tool: Tool, args: JsonObject, place: str) -> Iterator[Finding]:
+    """Hold the fixed arguments of a grant against its tool; what the model fills in is known only at run time."""
+    yield from _lint_values(node, tool, args, place)
+    later: JsonObject = dict.fromkeys(tool.names, "${later}")
+    for name, message in tool.vet({**later, **args}) if tool.vet is not None else ():
+        yield _finding(node, "schema_mismatch", f"{place}.{name}", message)
 
 
 def _properties(schema: Mapping[str, Json]) -> JsonObject:

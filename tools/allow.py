@@ -29,16 +29,16 @@ class Rule:
 
     def allows(self, method: str, url: httpx.URL) -> bool:
         """Whether the request fits."""
-        return method == self.method and self.origin_fits(origin_of(url)) and _like(url.path, self.path)
+        return method == self.method and self.origin_fits(origin_of(url)) and like(url.path, self.path)
 
     def names(self, method: str, path: str) -> bool:
         """Whether the rule speaks of a path, which may have holes such as `{id}`."""
-        return method == self.method and _like(path, self.path)
+        return method == self.method and like(path, self.path)
 
     def origin_fits(self, origin: Origin) -> bool:
         """Whether requests to `origin` may fit."""
         scheme, host, port = origin
-        return scheme == self.scheme and port == self.port and _like(host, self.host)
+        return scheme == self.scheme and port == self.port and like(host, self.host)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -102,7 +102,8 @@ def climbs(segment: str) -> bool:
     return segment.partition(";")[0] in (".", "..")
 
 
-def _like(text: str, pattern: str) -> bool:
+def like(text: str, pattern: str) -> bool:
+    """Whether a text fits a pattern of host or path."""
     return fnmatchcase(text, pattern.replace("[", "[[]").replace("?", "[?]"))
 
 

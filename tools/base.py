@@ -1,6 +1,6 @@
 """The seam to a tool: a description, a schema and one async function."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
@@ -63,12 +63,9 @@ class Tool:
     """Calling it twice with the same arguments is the same as calling it once."""
     verify: Verify | None = field(default=None, repr=False)
     """Finds out what became of a write that was cut off or reported an error."""
-    vet: Callable[[JsonObject], None] | None = field(default=None, repr=False)
-    """Looks at literal arguments, perhaps not all, before anything runs; asks nobody.
-
-    Raises:
-        ToolError: A call with them is refused, whatever the rest is.
-    """
+    vet: Callable[[JsonObject], Iterator[tuple[str, str]]] | None = field(default=None, repr=False)
+    """Looks at arguments as they are written, `${...}` and all, before anything runs; asks nobody. Yields argument and
+    reason where a call is refused, whatever the references turn out to be."""
 
     @property
     def repeatable(self) -> bool:

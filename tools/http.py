@@ -11,12 +11,14 @@ from planloom.configs.spec import HttpSpec, ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
 from planloom.core.json import Json, JsonObject
 from planloom.core.plan import ToolName
+from planloom.core.refs import pieces
 from planloom.tools.address import is_public
 from planloom.tools.allow import Rule, below, read_rule
 from planloom.tools.base import Tool
 from planloom.tools.credentials import Credentials, header_faults
 from planloom.tools.http_client import HttpClient
 from planloom.tools.http_message import HttpAnswer, HttpRequest
+from planloom.tools.url_start import start_fault
 
 KEY = "idempotency_key"
 """The argument that carries the engine's key; no model can set it."""
@@ -100,9 +102,19 @@ class HttpSource:
             control=frozenset(properties) - {"body"},
         )
 
-    def _vet(self, method: Json, url: Json) -> None:
-        if isinstance(method, str) and isinstance(url, str):
-            self._client.check(method, self._url(url, None))
+    def _vet(self, method: Json, url: Json) -> Iterator[tuple[str, str]]:
+        known = method if isinstance(method, str) and "${" not in method else None
+        if not isinstance(url, str):
+            return
+        start, *rest = pieces(url)
+        if rest:
+            fault = start_fault(start, known, self._rules, self._base)
+            yield from [("url", fault)] if fault else []
+        elif known is not None:
+            try:
+                self._client.check(known, self._url(url, None))
+            except ToolError as exc:
+                yield "url", exc.message
 
     async def _call(self, args: JsonObject) -> Json:
         headers = {"Content-Type": "application/json"} if "body" in args else {}

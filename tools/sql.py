@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -134,13 +134,17 @@ class SqlSource:
             finally:
                 watch.stop()  # a statement whose caller has gone away stops too
 
-        def vet(args: JsonObject) -> None:
-            if "sql" not in args:
+        def vet(args: JsonObject) -> Iterator[tuple[str, str]]:
+            sql, params = args.get("sql"), args.get("params", {})
+            if not isinstance(sql, str) or "${" in sql:
                 return
             try:
-                read_statement(str(args["sql"]), {}, self._database.dialect, write=effect == "write")
+                statement = read_statement(sql, {}, self._database.dialect, write=effect == "write")
             except StatementError as exc:
-                raise ToolError(name, str(exc), permanent=True) from exc
+                yield "sql", str(exc)
+                return
+            if isinstance(params, dict):
+                yield from (("sql", fault) for fault in statement.unbound(params))
 
         return Tool(
             name=ToolName(name),

@@ -14,6 +14,7 @@ from sqlglot import parse as parse_sql
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from planloom.configs.phrases import nearest
 from planloom.core.json import Json
 
 MAX_STATEMENT_CHARS = 20_000
@@ -27,6 +28,9 @@ _READING_WORDS = frozenset(("SELECT", "WITH", "VALUES", "FROM", "TABLE", "("))
 _LOOKING_WORDS = frozenset(("DESCRIBE", "SUMMARIZE"))
 _WRITING_WORDS = frozenset(("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "DROP", "ALTER"))
 _NAMES = frozenset((TokenType.VAR, TokenType.IDENTIFIER))
+_OPENING = frozenset((TokenType.L_BRACKET, TokenType.L_BRACE))
+_CLOSING = frozenset((TokenType.R_BRACKET, TokenType.R_BRACE))
+_VALUES = _NAMES | _CLOSING | {TokenType.R_PAREN, TokenType.NUMBER, TokenType.STRING}
 
 Scalar = str | int | float | None
 
@@ -66,6 +70,20 @@ class Statement:
             pieces += [plain(self.text[at:start]), parameter(name)]
             at = end
         return "".join([*pieces, plain(self.text[at:])])
+
+    def unbound(self, given: Mapping[str, object]) -> Iterator[str]:
+        """Yield what is wrong with its parameters where values of the names in `given` come with it."""
+        depth, told = 0, set[str]()
+        for before, colon, name in zip([None, *self.tokens], self.tokens, self.tokens[1:], strict=False):
+            depth += (colon.token_type in _OPENING) - (colon.token_type in _CLOSING)
+            if depth or colon.token_type != TokenType.COLON or name.start != colon.end + 1:
+                continue  # inside [ ] and { } a colon is the database's own
+            if before is not None and before.end + 1 == colon.start and before.token_type in _VALUES:
+                continue
+            if name.text.isidentifier() and name.text not in given and name.text not in told:
+                told.add(name.text)
+                near = f"; did you mean {found!r}?" if (found := nearest(name.text, given)) else ""
+                yield f"no value for :{name.text}; give it under params{near}"
 
     def _placeholders(self) -> Iterator[tuple[int, int, str]]:
         """Yield where `:name` stands for a parameter; a colon with another name is the database's own."""

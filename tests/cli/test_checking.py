@@ -281,3 +281,79 @@ def test_a_file_that_a_tool_needs_and_is_not_there_is_a_warning(cli, tmp_path: P
     assert ["tools.db.sql" in line for line in warned] == [True, False]
     assert "absent.db is not there" in warned[0]
     assert "tools.papers.files" in warned[1]
+
+
+STARTS = """\
+version: 1
+name: starts
+inputs: {id: {type: string, default: a}}
+models: {mini: {model: "openai:gpt-5-mini"}}
+tools:
+  web:
+    http: {base_url: "https://api.example.com/v1", allow: [GET /users/*, GET https://*.cdn.example.com/pictures/*]}
+  db: {sql: "sqlite:///absent.db"}
+  duck: {sql: "duckdb:*.csv"}
+nodes:
+"""
+REFUSED_STARTS = {
+    "host": ("tool: web.get, with: {url: 'https://evil.example/users/${inputs.id}'}", "with.url", "is not allowed"),
+    "scheme": ("tool: web.get, with: {url: 'http://api.example.com/v1/users/${inputs.id}'}", "with.url", "not allowed"),
+    "no http": ("tool: web.get, with: {url: 'ftp://api.example.com/${inputs.id}'}", "with.url", "expected an http"),
+    "no web": ("tool: web.get, with: {url: 'file:${inputs.id}'}", "with.url", "expected an http or https URL"),
+    "user": ("tool: web.get, with: {url: 'https://me@api.example.com/v1/users/${inputs.id}'}", "with.url", "user or"),
+    "port": ("tool: web.get, with: {url: 'https://evil.example:${inputs.id}'}", "with.url", "is not allowed"),
+    "path": ("tool: web.get, with: {url: '/groups/${inputs.id}'}", "with.url", "v1/groups/... is not allowed"),
+    "climbing": ("tool: web.get, with: {url: '/users/%252e%252e/${inputs.id}'}", "with.url", "`..`"),
+    "query": ("tool: web.get, with: {url: '/groups?id=${inputs.id}'}", "with.url", "is not allowed"),
+    "granted": (
+        "goal: g, tools: [{tool: web.get, args: {url: 'https://evil.example/${inputs.id}'}}]",
+        "tools[0].args.url",
+        "is not allowed",
+    ),
+    "granted type": ("goal: g, tools: [{tool: web.get, args: {query: 3}}]", "tools[0].args.query", "found 3"),
+    "no value": ("tool: db.query, with: {sql: 'SELECT :id'}", "with.sql", "no value for :id; give it under params"),
+    "other value": (
+        "tool: duck.query, with: {sql: 'SELECT a FROM t WHERE b > :from_day', params: {fromday: '${inputs.id}'}}",
+        "with.sql",
+        "no value for :from_day; give it under params; did you mean 'fromday'?",
+    ),
+}
+FINE_STARTS = [
+    "tool: web.get, with: {url: '${inputs.id}'}",
+    "tool: web.get, with: {url: '${inputs.id}/users/3'}",
+    "tool: web.get, with: {url: 'https://${inputs.id}'}",
+    "tool: web.get, with: {url: 'https://eu.${inputs.id}'}",
+    "tool: web.get, with: {url: 'https://eu.cdn.example.com/pic${inputs.id}'}",
+    "tool: web.get, with: {url: 'HTTPS://API.example.com:443/v1/users/${inputs.id}?a=b#c'}",
+    "tool: web.get, with: {url: 'https://api.example.com/v1/us${inputs.id}'}",
+    "tool: web.get, with: {url: '/users/${inputs.id}/mail'}",
+    "tool: web.get, with: {url: 'users/${inputs.id}'}",
+    "tool: web.get, with: {url: '/users/all?id=${inputs.id}'}",
+    "goal: g, tools: [{tool: web.get, args: {query: {a: '${inputs.id}'}}}, web]",
+    "goal: g, tools: [{tool: db.query, args: {sql: 'SELECT :id'}}]",
+    "tool: db.query, with: {sql: 'SELECT :id', params: '${inputs.id}'}",
+    "tool: db.query, with: {sql: 'SELECT :id, 1+:n', params: {id: '${inputs.id}', n: 2}}",
+    "tool: db.query, with: {sql: \"SELECT ':id' -- :id\"}",
+    "tool: db.query, with: {sql: 'SELECT ${inputs.id}'}",
+    "tool: duck.query, with: {sql: 'SELECT x[1:n], x::int FROM t'}",
+    "tool: duck.query, with: {sql: 'SELECT {a:b} FROM t'}",
+]
+
+
+@pytest.mark.parametrize("case", REFUSED_STARTS)
+def test_what_no_reference_can_put_right_is_found_before_anything_runs(cli, tmp_path: Path, case: str) -> None:
+    node, field, says = REFUSED_STARTS[case]
+    (tmp_path / "starts.yaml").write_text(f"{STARTS}  one: {{{node}}}\n")
+    ran = cli("validate", "starts.yaml")
+    assert ran.code == 2
+    (line,) = ran.err.splitlines()
+    assert line.startswith("starts.yaml:11:")
+    assert f": nodes.one.{field}: " in line
+    assert says in line
+
+
+def test_what_a_reference_may_still_put_right_is_let_through(cli, tmp_path: Path) -> None:
+    nodes = "".join(f"  n{number}: {{{node}}}\n" for number, node in enumerate(FINE_STARTS))
+    (tmp_path / "starts.yaml").write_text(STARTS + nodes)
+    ran = cli("validate", "starts.yaml")
+    assert (ran.code, ran.out) == (0, "starts.yaml: ok\n"), ran.err
