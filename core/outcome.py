@@ -113,3 +113,8 @@ class Failed:
 
 
 Outcome: TypeAlias = Done | Failed
+
+
+def reason_of(kind: str, message: str) -> str:
+    """Write why an attempt failed: its kind and its message, which may name the kind itself."""
+    return message if message.startswith((f"{kind}:", f"{kind} ")) else f"{kind}: {message}"

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from planloom.configs.spec import RouteSpec
 from planloom.core.decision import Ask, Decision, Promote, Replan, Retry, Stop, Vote
 from planloom.core.outcome import FailureKind as Kind
+from planloom.core.outcome import reason_of
 from planloom.core.plan import Effort
 from planloom.graphs.payoff import Odds, Payoff, Spend, by_worth, payoffs
 
@@ -79,7 +80,7 @@ def route(now: Situation) -> Decision:
         decision = _open(step, now)
         if decision is not None:
             return replace(decision, reason=decision.reason + told) if step in steps else decision
-    return Stop(reason=f"{now.kind}: {now.message}")
+    return Stop(reason=reason_of(now.kind, now.message))
 
 
 def worth(now: Situation) -> list[Payoff]:
@@ -105,10 +106,10 @@ def _open(step: Step, now: Situation) -> Decision | None:
         case "promote" if policy.promote and now.rung + 1 < len(now.rungs):
             return Promote(rung=now.rungs[now.rung + 1], reason=f"{now.kind} on {now.rungs[now.rung]}")
         case "replan" if now.replans_left > 0:
-            return Replan(reason=f"{now.kind}: {now.message}")
+            return Replan(reason=reason_of(now.kind, now.message))
         case "ask":
-            return Ask(reason=f"{now.kind}: {now.message}")
+            return Ask(reason=reason_of(now.kind, now.message))
         case "question" | "then" if policy.then == "ask":
-            return Ask(reason=f"{now.kind}: {now.message}")
+            return Ask(reason=reason_of(now.kind, now.message))
         case _:
             return None

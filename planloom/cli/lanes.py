@@ -11,7 +11,7 @@ from planloom.cli.rows import base_of
 from planloom.cli.words import one_line, plural, seconds, usd
 from planloom.core import events as ev
 from planloom.core.node_view import AttemptView, NodeView
-from planloom.core.outcome import Evidence
+from planloom.core.outcome import Evidence, reason_of
 from planloom.core.plan import Node, NodeId
 from planloom.core.view import RunView
 
@@ -312,7 +312,7 @@ def _told(node: NodeView, attempt: AttemptView, took_s: float) -> Iterator[str]:
     facts = [seconds(took_s), *(plural(count, noun) for count, noun in counts if count)]
     yield ", ".join([*facts, *([usd(attempt.cost_usd)] if attempt.cost_usd else [])])
     if attempt.failed:
-        yield f"{attempt.failed.kind.value}: {one_line(attempt.failed.message, 400)}"
+        yield reason_of(attempt.failed.kind.value, one_line(attempt.failed.message, 400))
     yield from (_saw(item) for item in attempt.evidence[:8])
 
 

@@ -14,7 +14,7 @@ from planloom.cli.rows import base_of, table
 from planloom.cli.timeline import timeline
 from planloom.cli.words import STATUS_COLOURS, harmless, one_line, plural, pretty, seconds, tokens, usd
 from planloom.core.events import PlansCompared, Status
-from planloom.core.outcome import Evidence
+from planloom.core.outcome import Evidence, reason_of
 from planloom.core.result import AttemptRecord, NodeRecord, RunResult
 from planloom.core.view import RunView
 
@@ -156,7 +156,7 @@ def _verdict(attempt: AttemptRecord) -> Text:
             if item.check in _TOLD:
                 line.append(f"\n{_saw(item)}", "bright_black")
         return line
-    line = Text(f"{attempt.failure}: {one_line(attempt.message, 400)}", "red")
+    line = Text(reason_of(attempt.failure, one_line(attempt.message, 400)), "red")
     for item in attempt.evidence:
         if not item.passed and item.check not in attempt.message:
             line.append(f"\n{_saw(item)}", "bright_black")

@@ -134,6 +134,9 @@ def test_a_spent_budget_is_raised_by_the_command_that_the_hint_names(cli, folder
     spent = cli("run", "greet.yaml", "--plain")
     (hint,) = [line for line in spent.out.splitlines() if line.startswith("the budget is spent")]
     assert hint.endswith("--budget calls=2")
+    shown = cli("show", "last").out + cli("show", "last", "--format", "html").out
+    assert "budget calls: cap 1" in shown
+    assert "budget: budget" not in spent.out + shown
     words = hint.partition("planloom ")[2].split()
     assert cli(*words[:-1], "calls", "--plain").err == "command line: --budget: expected NAME=CAP, found 'calls'\n"
     assert cli(*words[:-1], "calls=9,time=1h", "--plain").code == 0
