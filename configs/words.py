@@ -1,5 +1,6 @@
 """pydantic's errors in the words of people who write YAML: the field as they wrote it, expected, found."""
 
+import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import get_args
@@ -128,5 +129,14 @@ def _message(error: ErrorDetails, place: Place, shown: str) -> str:
     if code == "too_long":
         shown = f"{error.get('ctx', {}).get('actual_length', 'more')}"
     given: object = error["input"]
-    near = nearest(given, choices(place.kind)) if isinstance(given, str) else None
-    return f"expected {wanted}, found {shown}" + (f"; did you mean {quoted(near)}?" if near else "")
+    return f"expected {wanted}, found {shown}{_hint(given, place, wanted)}"
+
+
+def _hint(given: object, place: Place, wanted: str) -> str:
+    """Say what was probably meant, in the form in which it is to be written."""
+    if isinstance(given, str):
+        near = nearest(given, choices(place.kind))
+        return f"; did you mean {quoted(near)}?" if near else ""
+    if isinstance(given, bool | int | float) and wanted == "text":
+        return f'; a text is written in quotes: "{json.dumps(given)}"'
+    return ""

@@ -125,6 +125,8 @@ CASES = [
     Case("empty section", "route: {retry: 1}", "@route:", "route", "found nothing (null)"),
     Case("ladder is text", "ladder: [mini, big]", "ladder: @mini", "ladder", "expected a list"),
     Case("rung is text", '  big: {model: "openai:b"}', '  big: @"openai:b"', "models.big", "expected a mapping"),
+    Case("code is a number", "goal: Write", "code: @5", "nodes.two.code", 'is written in quotes: "5"'),
+    Case("tool is true", "goal: Write", "tool: @true", "nodes.two.tool", 'is written in quotes: "true"'),
     Case("goal is a list", "goal: Write", "goal: @[a]", "nodes.two.goal", "expected text, found a list"),
     Case("grant is a number", "tools: [db]", "tools: [@3]", "nodes.one.tools[0]", "expected text or a mapping"),
     Case("map is a number", "goal: Write", "goal: Write\n    map: @3", "nodes.two.map", "expected text or a list"),
