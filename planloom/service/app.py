@@ -53,7 +53,8 @@ def make_app(
 
     @asynccontextmanager
     async def alive(app: FastAPI) -> AsyncGenerator[None]:
-        async with lifespan(engine, drain_s=drain_s, webhooks=webhooks)(app), mcp.alive() if mcp else nullcontext():
+        ours = lifespan(engine, limits=limits, drain_s=drain_s, webhooks=webhooks)
+        async with ours(app), mcp.alive() if mcp else nullcontext():
             yield
 
     app = FastAPI(

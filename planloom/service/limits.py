@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from planloom.state.quotas import Quota
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -26,3 +28,7 @@ class Limits:
     """After so long a stream ends, to be opened again where it stood."""
     send_s: float = 30.0
     """A client that takes nothing for so long is left."""
+
+    def max_runs_under(self, quota: Quota) -> int:
+        """Return how many runs a tenant of this quota may have under way."""
+        return self.max_runs_of_tenant if quota.max_runs is None else quota.max_runs

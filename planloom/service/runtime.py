@@ -15,6 +15,7 @@ from planloom.core.plan import RunId
 from planloom.engine import Engine
 from planloom.handle import RunHandle
 from planloom.service.adoption import Adoption
+from planloom.service.limits import Limits
 from planloom.service.logins import FailedLogins
 from planloom.service.quota import Accounts, Rates
 from planloom.service.standing import Standing
@@ -49,6 +50,16 @@ class Runtime:
         self._group = group
 
     @contextmanager
+    def place(self, run_id: RunId, tenant: str) -> Generator[None]:
+        """Count a run that is about to begin; no longer, where it has not begun at the end."""
+        self.runs[run_id] = tenant
+        try:
+            yield
+        finally:
+            if self.engine.at_work(run_id) is None:
+                self.runs.pop(run_id, None)
+
+    @contextmanager
     def stream(self, tenant: str) -> Generator[None]:
         """Count a stream while it is open."""
         self.streams[tenant] += 1
@@ -79,16 +90,18 @@ class Runtime:
 
 
 def lifespan(
-    engine: Engine, *, drain_s: float = 20.0, webhooks: Webhooks | None = None
+    engine: Engine, *, limits: Limits | None = None, drain_s: float = 20.0, webhooks: Webhooks | None = None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an app that serves `router(engine)`.
 
-    It opens the engine and takes up runs whose process is gone, now and as long as it is up. On SIGTERM no more runs
+    It opens the engine and takes up runs whose process is gone, as many as it has room for, now and as long as it is
+    up. On SIGTERM no more runs
     are taken and streams end at once; attempts under way have some time to end before what is left is stopped, to be
     taken up by another server or at the next start.
 
     Args:
         engine: Not yet entered.
+        limits: Those of the router, for the runs that are taken up.
         drain_s: Seconds that attempts under way have to end when the app is closed.
         webhooks: Who is told when runs end or wait for a person.
     """
@@ -98,9 +111,9 @@ def lifespan(
         async with engine, asyncio.TaskGroup() as group, delivering(webhooks or Webhooks(), engine.journal):
             runtime = Runtime(engine, group)
             app.state.planloom = runtime
-            adoption = Adoption(runtime)
-            await adoption.take_up_all()
+            adoption = Adoption(runtime, limits or Limits())
             adopting = group.create_task(adoption.serve(), name="adoption")
+            await adoption.begun()
             with _on_sigterm(runtime.drain):
                 try:
                     yield

@@ -156,14 +156,10 @@ def _place(visit: Visit, run_id: RunId) -> Generator[None]:
     """
     visit.must_be_up()
     runtime, tenant = visit.runtime, visit.caller.tenant
-    most, later = visit.max_runs, {"Retry-After": "5"}
+    most, later = visit.service.limits.max_runs_under(visit.quota), {"Retry-After": "5"}
     if sum(owner == tenant for owner in runtime.runs.values()) >= most:
         raise Problem(429, "too-many-requests", f"At most {most} runs at the same time.", headers=later)
     if len(runtime.runs) >= visit.service.limits.max_runs:
         raise Problem(503, "unavailable", "As many runs as fit are under way.", headers=later)
-    runtime.runs[run_id] = tenant
-    try:
+    with runtime.place(run_id, tenant):
         yield
-    finally:
-        if runtime.engine.at_work(run_id) is None:
-            runtime.runs.pop(run_id, None)

@@ -67,12 +67,6 @@ class Visit:
     method: str
     path: str
 
-    @property
-    def max_runs(self) -> int:
-        """Runs that the tenant may have under way."""
-        own = self.quota.max_runs
-        return self.service.limits.max_runs_of_tenant if own is None else own
-
     async def run(self, run_id: str) -> RunId:
         """Return a run of the caller's tenant.
 
