@@ -43,7 +43,7 @@ _OURS = """async ({ nodes }) => {
   const { Layout } = await import(new URL("js/layout.js", document.baseURI).href);
   const edges = nodes.flatMap(({ id, needs }) => needs.map((need) => [need, id]));
   const began = performance.now();
-  await new Layout().place({ nodes: nodes.map(({ id }) => id), edges, width: 190, height: 54, direction: "LR" });
+  await new Layout().place({ nodes: nodes.map(({ id }) => id), edges, size: { width: 190, height: 54 }, room: 1900 });
   return performance.now() - began;
 }"""
 _MOVE = """async () => {

@@ -15,6 +15,8 @@ import { shortened } from "./words.js";
 const WIDTH = 190;
 const HEIGHT = 54;
 const MARGIN = 14;
+/** Zoom at which a plan is read with ease, so that the layout knows how much of it can be seen at once. */
+const EASY = 0.7;
 /** What to look at first, when nothing was chosen. */
 const EYE_CATCHING = ["running", "held", "failed"];
 
@@ -28,6 +30,8 @@ export class Graph {
   #groups = new Map();
   /** @type {Map<string, SVGPathElement>} */
   #paths = new Map();
+  /** @type {Map<string, string>} block that a node is drawn in */
+  #homes = new Map();
   /** @type {Map<string, Face>} */
   #faces = new Map();
   /** @type {Set<string>} */
@@ -107,10 +111,9 @@ export class Graph {
         node.needs.filter((need) => known.has(need)).map((need) => /** @type {[string, string]} */ ([need, node.id])),
       );
       this.note.textContent = ids.length > 100 ? `Arranging ${ids.length} nodes…` : "";
-      const direction = this.view.frame.clientWidth < 640 ? "TB" : "LR";
+      const room = this.view.frame.clientWidth / EASY;
       try {
-        const asked = { nodes: ids, edges, width: WIDTH, height: HEIGHT, direction: /** @type {"LR" | "TB"} */ (direction) };
-        this.#draw(await this.#layout.place(asked), direction === "LR");
+        this.#draw(await this.#layout.place({ nodes: ids, edges, size: { width: WIDTH, height: HEIGHT }, room }));
         this.note.textContent = "";
       } catch (error) {
         this.note.textContent = `The graph cannot be drawn: ${error instanceof Error ? error.message : error}`;
@@ -119,23 +122,21 @@ export class Graph {
     this.#busy = false;
   }
 
-  /**
-   * @param {import("./layout.js").Placed} placed
-   * @param {boolean} across
-   */
-  #draw(placed, across) {
+  /** @param {import("./layout.js").Placed} placed */
+  #draw(placed) {
     const focused = document.activeElement?.getAttribute("data-node");
     this.#groups.clear();
     this.#paths.clear();
-    const places = new Map(placed.nodes.map((node) => [node.id, node]));
-    for (const { from, to, via } of placed.edges) {
+    this.#homes = new Map(placed.blocks.flatMap(({ id, ids }) => ids.map((node) => [node, id])));
+    const places = new Map([...placed.nodes, ...placed.blocks].map((box) => [box.id, box]));
+    for (const { from, to, via } of placed.lines) {
       const [start, end] = [places.get(from), places.get(to)];
       if (!start || !end) continue;
-      const line = route(start, end, via, { width: WIDTH, height: HEIGHT, across });
-      this.#paths.set(`${from}\n${to}`, drawn("path", { class: "edge", d: line, "data-from": from, "data-to": to }));
+      this.#paths.set(`${from}\n${to}`, drawn("path", { class: "edge", d: route(start, end, via, placed.across) }));
     }
     const groups = placed.nodes.map((node) => this.#group(node));
-    this.svg.replaceChildren(arrow(), drawn("g", {}, ...this.#paths.values()), drawn("g", {}, ...groups));
+    const frames = placed.blocks.filter(({ id }) => placed.lines.some(({ from, to }) => from === id || to === id)).map(frame);
+    this.svg.replaceChildren(arrows(), drawn("g", {}, ...frames), drawn("g", {}, ...this.#paths.values()), drawn("g", {}, ...groups));
     this.names.replaceChildren(...placed.nodes.map(({ id }) => element("option", { value: id })));
     this.view.resize({ width: placed.width + MARGIN, height: placed.height + MARGIN });
     this.#paint();
@@ -175,6 +176,7 @@ export class Graph {
       drawn("text", { class: "sign", x: 12, y: 22, "aria-hidden": "true" }),
       drawn("text", { class: "name", x: 30, y: 22, "aria-hidden": "true" }, shortened(id, 20)),
       drawn("text", { class: "facts", x: 12, y: 42, "aria-hidden": "true" }),
+      drawn("rect", { class: "mark", x: 12, y: HEIGHT - 6, width: WIDTH - 24, height: 3, rx: 1.5 }),
     );
     this.#groups.set(id, group);
     return group;
@@ -183,7 +185,8 @@ export class Graph {
   #paint() {
     for (const id of this.#groups.keys()) this.#paintNode(id);
     const path = [...this.#critical];
-    const steps = new Set(path.map((id, at) => `${path[at - 1]}\n${id}`));
+    const home = (/** @type {string} */ id) => this.#homes.get(id) ?? id;
+    const steps = new Set(path.flatMap((id, at) => [`${path[at - 1]}\n${id}`, `${home(path[at - 1])}\n${home(id)}`]));
     for (const [ends, edge] of this.#paths) edge.classList.toggle("critical", steps.has(ends));
     showTally(this.tally, this.#faces.values(), this.#critical.size > 1);
   }
@@ -275,8 +278,14 @@ export class Graph {
   }
 }
 
-function arrow() {
-  const tip = drawn("path", { d: "M0 0L7 3.5L0 7z" });
-  const box = { id: "tip", markerWidth: 7, markerHeight: 7, refX: 6.5, refY: 3.5, orient: "auto" };
-  return drawn("defs", {}, drawn("marker", { ...box, markerUnits: "userSpaceOnUse" }, tip));
+/** Tips of edges: an edge on the critical path has one of its own, because a tip takes no colour from its edge. */
+function arrows() {
+  const box = { markerWidth: 7, markerHeight: 7, refX: 6.5, refY: 3.5, orient: "auto", markerUnits: "userSpaceOnUse" };
+  const tips = ["tip", "critical-tip"].map((id) => drawn("marker", { id, ...box }, drawn("path", { d: "M0 0L7 3.5L0 7z" })));
+  return drawn("defs", {}, ...tips);
+}
+
+/** @param {import("./arrange.js").Box} block */
+function frame({ x, y, width, height }) {
+  return drawn("rect", { class: "block", x: x - width / 2, y: y - height / 2, width, height, rx: 12 });
 }

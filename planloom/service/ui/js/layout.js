@@ -1,8 +1,6 @@
 /** Asks the worker for the places of nodes and edges. */
 
-/** @typedef {{ x: number, y: number }} Point */
-/** @typedef {{ id: number, width: number, height: number, nodes: (Point & { id: string })[],
- *   edges: { from: string, to: string, via: Point[] }[] }} Placed */
+/** @typedef {import("./arrange.js").Placed} Placed */
 
 export class Layout {
   #asked = 0;
@@ -22,8 +20,7 @@ export class Layout {
   }
 
   /**
-   * @param {{ nodes: string[], edges: [string, string][], width: number, height: number,
-   *   direction: "LR" | "TB" }} question
+   * @param {import("./arrange.js").Question} question
    * @returns {Promise<Placed>}
    */
   place(question) {

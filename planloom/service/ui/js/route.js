@@ -1,28 +1,27 @@
 /** How an edge runs: out of one side of a node, past others in the lanes that the layout keeps free, into the next. */
 
-/** @typedef {import("./layout.js").Point} Point */
-/** @typedef {{ width: number, height: number, across: boolean }} Form size of nodes; whether the plan goes from left to right */
+/** @typedef {import("./arrange.js").Point} Point */
+/** @typedef {import("./arrange.js").Box} Box */
+/** @typedef {import("./arrange.js").Lane} Lane */
 
 /**
- * @param {Point} from middle of the node
- * @param {Point} to
- * @param {Point[]} via middles of the lanes between
- * @param {Form} form
+ * @param {Box} from
+ * @param {Box} to
+ * @param {Lane[]} via middles of the lanes between
+ * @param {boolean} across whether the plan goes from left to right
  * @returns {string} path of an SVG
  */
-export function route(from, to, via, { width, height, across }) {
-  const half = across ? width / 2 : height / 2;
+export function route(from, to, via, across) {
+  const half = (/** @type {Box} */ box) => (across ? box.width / 2 : box.height / 2);
   const moved = (/** @type {Point} */ { x, y }, /** @type {number} */ by) => (across ? { x: x + by, y } : { x, y: y + by });
-  let here = moved(from, half);
+  let here = moved(from, half(from));
   let path = `M${here.x} ${here.y}`;
-  for (const place of [...via, to]) {
-    const next = moved(place, -half);
-    path += bend(here, next, across);
-    if (place === to) break;
-    here = moved(place, half);
-    path += `L${here.x} ${here.y}`;
+  for (const lane of via) {
+    const [next, end] = [moved(lane, -lane.half), moved(lane, lane.half)];
+    path += `${bend(here, next, across)}L${end.x} ${end.y}`;
+    here = end;
   }
-  return path;
+  return path + bend(here, moved(to, -half(to)), across);
 }
 
 /**
