@@ -5,7 +5,7 @@ from typing import cast
 from planloom.agents.prompting import clip
 from planloom.agents.worker import schema_evidence
 from planloom.core.board import ClaimId, Contribution, Draft, Merge, Ruling
-from planloom.core.json import Json, JsonObject, clean
+from planloom.core.json import Json, JsonObject, clean, closed
 from planloom.core.outcome import Evidence, Failed, FailureKind
 from planloom.models.text import extract_json
 
@@ -27,19 +27,10 @@ MERGE_FORM = (
 )
 
 
-def _closed(properties: JsonObject) -> JsonObject:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [*properties],
-        "additionalProperties": False,
-    }
-
-
 def claims_schema() -> JsonObject:
     """Return the schema that a member's reply is asked for in: strict decoding takes it."""
     value: Json = [{"type": "number"}, {"type": "boolean"}, {"type": "string"}, {"type": "null"}]
-    claim = _closed(
+    claim = closed(
         {
             "subject": _TEXT,
             "statement": _TEXT,
@@ -50,14 +41,14 @@ def claims_schema() -> JsonObject:
         }
     )
     ids: JsonObject = {"type": "array", "items": _TEXT}
-    return _closed({"claims": {"type": "array", "items": claim}, "endorses": ids, "withdraws": ids})
+    return closed({"claims": {"type": "array", "items": claim}, "endorses": ids, "withdraws": ids})
 
 
 def merge_schema(result: JsonObject | None) -> JsonObject:
     """Return the schema that a moderator's reply is asked for in."""
-    ruling = _closed({"claims": {"type": "array", "items": _TEXT}, "keep": _TEXT, "reason": _TEXT})
-    cannot = _closed({"code": {"type": "string", "enum": [*_CANNOT_CODES]}, "reason": _TEXT})
-    return _closed(
+    ruling = closed({"claims": {"type": "array", "items": _TEXT}, "keep": _TEXT, "reason": _TEXT})
+    cannot = closed({"code": {"type": "string", "enum": [*_CANNOT_CODES]}, "reason": _TEXT})
+    return closed(
         {
             "result": {"anyOf": [result if result is not None else _TEXT, {"type": "null"}]},
             "decided": {"type": "boolean"},

@@ -1,18 +1,13 @@
 """The judge: another model reads a result against a rubric. The last resort among the checks."""
 
 from planloom.agents.prompting import block, clip, prompt, section
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, closed
 from planloom.core.outcome import Evidence
 from planloom.models.base import ChatModel, Message, Request
 from planloom.models.text import extract_json
 
 _RESULT_CHARS = 100_000
-_VERDICT: JsonObject = {
-    "type": "object",
-    "properties": {"pass": {"type": "boolean"}, "reason": {"type": "string"}},
-    "required": ["pass", "reason"],
-    "additionalProperties": False,
-}
+_VERDICT = closed({"pass": {"type": "boolean"}, "reason": {"type": "string"}})
 
 
 async def judge(rubric: str, goal: str, output: Json, model: ChatModel, *, node_id: str, attempt: int) -> Evidence:

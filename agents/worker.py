@@ -9,7 +9,7 @@ from planloom.agents.dialogue import Dialogue, Tools
 from planloom.agents.prompting import block, found_wrong, prompt, section
 from planloom.configs.json_schema import misfits
 from planloom.core.check import Method
-from planloom.core.json import Json, JsonObject, clean
+from planloom.core.json import Json, JsonObject, clean, closed
 from planloom.core.outcome import Done, Evidence, Failed, FailureKind, Outcome
 from planloom.models.base import ChatModel, Message, Request
 from planloom.models.text import extract_json
@@ -17,27 +17,13 @@ from planloom.models.text import extract_json
 _CANNOT_CODES = ("missing_input", "missing_tool", "contradiction", "other")
 _CANNOT_LINE = re.compile(r"CANNOT\b[ (]*(\w+)?[) ]*:?")
 _QUESTION = "question"
-PROGRAM: JsonObject = {
-    "type": "object",
-    "properties": {"program": {"type": "string", "minLength": 1}},
-    "required": ["program"],
-    "additionalProperties": False,
-}
+PROGRAM = closed({"program": {"type": "string", "minLength": 1}})
 """Schema of a result that is given as the program that works it out."""
 
 
 def _cannot_schema(codes: Sequence[str]) -> JsonObject:
-    return {
-        "anyOf": [
-            {"type": "null"},
-            {
-                "type": "object",
-                "properties": {"code": {"type": "string", "enum": [*codes]}, "reason": {"type": "string"}},
-                "required": ["code", "reason"],
-                "additionalProperties": False,
-            },
-        ]
-    }
+    cannot = closed({"code": {"type": "string", "enum": [*codes]}, "reason": {"type": "string"}})
+    return {"anyOf": [{"type": "null"}, cannot]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,15 +131,8 @@ def _method(task: Task) -> str:
 
 def envelope(schema: JsonObject, *, may_ask: bool = False) -> JsonObject:
     """Return the schema of a reply that holds either a result or the reason why there is none."""
-    return {
-        "type": "object",
-        "properties": {
-            "result": {"anyOf": [schema, {"type": "null"}]},
-            "cannot": _cannot_schema(_codes(may_ask=may_ask)),
-        },
-        "required": ["result", "cannot"],
-        "additionalProperties": False,
-    }
+    cannot = _cannot_schema(_codes(may_ask=may_ask))
+    return closed({"result": {"anyOf": [schema, {"type": "null"}]}, "cannot": cannot})
 
 
 def read_result(text: str, schema: JsonObject | None) -> Outcome:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from pydantic import JsonValue
@@ -25,6 +26,12 @@ def canonical(value: object) -> str:
 def digest(value: object) -> str:
     """Return the first 16 hex digits of the SHA-256 of the canonical form of `value`."""
     return hashlib.sha256(canonical(value).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def closed(properties: Mapping[str, Json], required: Iterable[str] | None = None) -> JsonObject:
+    """Return the JSON Schema of an object with these properties and no others; `None` requires all of them."""
+    wanted: list[Json] = [*(properties if required is None else required)]
+    return {"type": "object", "properties": {**properties}, "required": wanted, "additionalProperties": False}
 
 
 def clean(value: Json) -> Json:

@@ -15,7 +15,7 @@ from planloom.core import events as ev
 from planloom.core.check import Check
 from planloom.core.errors import PlanError
 from planloom.core.expr import nodes_in
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, closed
 from planloom.core.plan import Effort, Finding, Grant, Node, NodeId, Plan
 from planloom.core.refs import parse_ref, pieces
 from planloom.graphs.compile import Compiled, compile_plan, output_of
@@ -159,7 +159,7 @@ def _worker(into: NodeId, run: Sequence[Node], keys: Mapping[NodeId, str]) -> No
         needs=tuple(dict.fromkeys(need for node in run for need in node.needs if need not in keys)),
         on_skip=run[0].on_skip,
         tools=_grants(run),
-        output={"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False},
+        output=closed(properties),
         checks=tuple(checks),
         effort=next(effort for effort in _HARDEST_FIRST if any(node.effort == effort for node in run)),
         effect="read" if any(node.effect == "read" for node in run) else "pure",

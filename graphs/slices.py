@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from planloom.core.artifact import named
 from planloom.core.errors import ToolError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, closed
 from planloom.core.refs import RefError, as_text, read_path, walk
 from planloom.models.base import ToolOffer
 from planloom.state.artifacts import Artifacts
@@ -24,9 +24,8 @@ OFFER = ToolOffer(
         " Returns {text, next_offset}; at the end next_offset is null."
         " Such an object may also be passed to another tool as an argument: the tool gets the whole value."
     ),
-    parameters={
-        "type": "object",
-        "properties": {
+    parameters=closed(
+        {
             "artifact": {"type": "string", "description": "sha256:..."},
             "path": {"type": "string", "description": 'only what stands there in JSON: items[3].name, ["a key"][0]'},
             "offset": {**_NUMBER, "description": "bytes to skip: the next_offset of the answer before"},
@@ -34,9 +33,8 @@ OFFER = ToolOffer(
             "lines": {**_NUMBER, "description": "lines at most"},
             "limit": {**_NUMBER, "description": f"characters, {_DEFAULT_CHARS} when left out, {_MAX_CHARS} at most"},
         },
-        "required": ["artifact"],
-        "additionalProperties": False,
-    },
+        required=["artifact"],
+    ),
 )
 
 

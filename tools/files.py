@@ -11,7 +11,7 @@ from pathlib import Path
 
 from planloom.configs.spec import FilesSpec, ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, closed
 from planloom.core.plan import Effect, ToolName
 from planloom.tools import beneath
 from planloom.tools.base import Tool
@@ -99,7 +99,7 @@ class FilesSource:
         operation: str,
         about: str,
         properties: JsonObject,
-        required: list[Json],
+        required: list[str],
         work: Callable[[JsonObject], Json],
         effect: Effect = "read",
     ) -> Tool:
@@ -114,12 +114,7 @@ class FilesSource:
         return Tool(
             name=ToolName(f"{self._name}.{operation}"),
             description=f"{self._spec.description} {about}".strip(),
-            parameters={
-                "type": "object",
-                "properties": properties,
-                "required": required,
-                "additionalProperties": False,
-            },
+            parameters=closed(properties, required),
             effect=effect,
             idempotent=effect == "write",
             call=call,

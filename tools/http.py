@@ -9,7 +9,7 @@ import httpx
 
 from planloom.configs.spec import HttpSpec, ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, closed
 from planloom.core.plan import ToolName
 from planloom.core.refs import pieces
 from planloom.tools.address import is_public
@@ -81,17 +81,12 @@ class HttpSource:
     def _methods(self) -> set[str]:
         return {rule.method for rule in self._rules} - {"GET", "HEAD"}
 
-    def _tool(self, operation: str, about: str, properties: JsonObject, required: list[Json]) -> Tool:
+    def _tool(self, operation: str, about: str, properties: JsonObject, required: list[str]) -> Tool:
         reads = operation == "get"
         return Tool(
             name=ToolName(f"{self._name}.{operation}"),
             description=f"{self._spec.description} {about}".strip(),
-            parameters={
-                "type": "object",
-                "properties": properties,
-                "required": required,
-                "additionalProperties": False,
-            },
+            parameters=closed(properties, required),
             effect="read" if reads else "write",
             call=self._call,
             vet=lambda args: self._vet("GET" if reads else args.get("method"), args.get("url")),

@@ -144,7 +144,7 @@ def read_operation(document: OpenApiDocument, found: Found, max_name: int, taken
             arguments[name] = parameter
             properties[name] = _described(schemas.take(*_schema(document, part)), part)
     _check_path(document, found, arguments.values())
-    required: list[Json] = [name for name, parameter in arguments.items() if parameter.required]
+    required = [name for name, parameter in arguments.items() if parameter.required]
     media_type = ""
     if found.part.data.get("requestBody") is not None:
         body = document.part(found.part.data["requestBody"], child(found.part.at, "requestBody"))

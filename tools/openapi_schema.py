@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from planloom.configs.document import child
 from planloom.configs.json_schema import schema_faults
 from planloom.configs.phrases import found
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, closed
 from planloom.core.pattern import PatternError, check_pattern
 from planloom.tools.openapi_document import OpenApiDocument
 
@@ -45,18 +45,13 @@ class Schemas:
             self.defs[name] = self._converted(target, place)
         return taken
 
-    def closed(self, properties: Mapping[str, Json], required: list[Json], at: str) -> JsonObject:
+    def closed(self, properties: Mapping[str, Json], required: list[str], at: str) -> JsonObject:
         """Return the schema of an object with these properties and no others, for the operation at `at`.
 
         Raises:
             OpenApiError: What was taken is no JSON Schema.
         """
-        schema: JsonObject = {
-            "type": "object",
-            "properties": dict(properties),
-            "required": required,
-            "additionalProperties": False,
-        }
+        schema = closed(properties, required)
         if self.defs:
             schema["$defs"] = self.defs
         for place, message in schema_faults(schema, "its schema"):

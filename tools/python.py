@@ -4,7 +4,7 @@ from base64 import b64encode
 
 from planloom.configs.spec import PythonSpec, ToolSpec
 from planloom.core.errors import ToolError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, closed
 from planloom.core.plan import ToolName
 from planloom.tools.base import Tool
 from planloom.tools.sandbox import Sandbox
@@ -14,15 +14,13 @@ _DESCRIPTION = """Run Python code in a sandbox without network and without files
 Returns {value, stdout}: value is the variable `result`, or else the value of the last expression, as JSON; \
 stdout is what was printed. The names in `inputs` are variables of the code. Nothing is kept between calls. \
 Fails with the type, message and line of the error."""
-_PARAMETERS: JsonObject = {
-    "type": "object",
-    "properties": {
+_PARAMETERS = closed(
+    {
         "code": {"type": "string", "description": "Python source"},
         "inputs": {"type": "object", "description": "variables of the code, by name"},
     },
-    "required": ["code"],
-    "additionalProperties": False,
-}
+    required=["code"],
+)
 
 
 class PythonSource:

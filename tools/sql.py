@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from planloom.configs.spec import SqlSpec, ToolSpec
 from planloom.core.errors import ConfigError, Problem, ToolError
-from planloom.core.json import Json, JsonObject
+from planloom.core.json import Json, JsonObject, closed
 from planloom.core.plan import Effect, ToolName
 from planloom.tools.base import Tool
 from planloom.tools.csv_table import CsvDatabase
@@ -149,12 +149,7 @@ class SqlSource:
         return Tool(
             name=ToolName(name),
             description=f"{self._spec.description} {about}".strip(),
-            parameters={
-                "type": "object",
-                "properties": properties,
-                "required": ["sql"] if properties else [],
-                "additionalProperties": False,
-            },
+            parameters=closed(properties, ["sql"] if properties else []),
             effect=effect,
             call=call,
             vet=vet,
