@@ -1,40 +1,22 @@
 """The voices of a panel: members who write claims, and a moderator who merges them. Each has its own dialogue."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from planloom.agents.brief import Brief
 from planloom.agents.claims import FORM, MERGE_FORM, claims_schema, merge_schema, read_contribution, read_merge
 from planloom.agents.dialogue import Dialogue, Tools
-from planloom.agents.prompting import block, found_wrong, prompt, section
+from planloom.agents.prompting import block, prompt, section
 from planloom.core.board import Board, Contribution, Merge
 from planloom.core.contradiction import Contradiction
 from planloom.core.errors import ToolError
 from planloom.core.json import Json, JsonObject
-from planloom.core.outcome import Evidence, Failed, FailureKind
+from planloom.core.outcome import Failed, FailureKind
 from planloom.core.panel import Member, Panel
 from planloom.models.base import ChatModel, Message, Request, ToolOffer
 
 SpokenT = TypeVar("SpokenT")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brief:
-    """What all voices of a panel are given: the node, filled in."""
-
-    node_id: str
-    attempt: int
-    goal: str
-    inputs: Mapping[str, Json]
-    schema: JsonObject | None
-    """JSON Schema of the result; `None` for plain text."""
-    evidence: tuple[Evidence, ...] = ()
-    """What was found wrong with the last attempt."""
-    rejected: Json = None
-    remembered: str = ""
-    """What earlier runs remembered, as a section of the prompt."""
-    notes: tuple[tuple[str, str], ...] = ()
-    """What people said to this work: why it waited, and the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +77,12 @@ class MemberVoice:
         self.member = member
         self._heard = _Heard(tools)
         self._inputs = frozenset(brief.inputs)
+        given = brief.asked + brief.known
         role = section("Your role", f"You are {member.name}. {member.role}\n{member.instructions}")
         opening = Request(
             messages=(
                 Message(role="system", text=prompt("member")),
-                Message(role="user", text=role + _given(brief) + section("Form of your reply", FORM).strip()),
+                Message(role="user", text=role + given + section("Form of your reply", FORM).strip()),
             ),
             role="member",
             node_id=brief.node_id,
@@ -139,7 +122,8 @@ class ModeratorVoice:
                 Message(role="system", text=prompt("moderator")),
                 Message(
                     role="user",
-                    text=_given(brief)
+                    text=brief.asked
+                    + brief.known
                     + section("Members", members)
                     + section("House rules", panel.instructions)
                     + section("Form of your reply", form).strip(),
@@ -187,17 +171,6 @@ async def _spoken(
         if said is not None:
             return said
     return None
-
-
-def _given(brief: Brief) -> str:
-    said = "\n\n".join(f"{reason}\nA person answered: {note}" for reason, note in brief.notes)
-    return (
-        section("Goal", brief.goal)
-        + section("Inputs", block(dict(brief.inputs)) if brief.inputs else "")
-        + brief.remembered
-        + section("Earlier attempt", found_wrong(brief.evidence, brief.rejected))
-        + section("Said by a person", said)
-    )
 
 
 def _shown(seen: Snapshot) -> str:

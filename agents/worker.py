@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from planloom.agents.brief import Brief
 from planloom.agents.dialogue import Dialogue, Tools
-from planloom.agents.prompting import block, found_wrong, prompt, section
+from planloom.agents.prompting import block, prompt, section
 from planloom.configs.json_schema import misfits
 from planloom.core.check import Method
 from planloom.core.json import Json, JsonObject, clean, closed
@@ -28,27 +29,14 @@ def _cannot_schema(codes: Sequence[str]) -> JsonObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One piece of work, filled in: no references are left."""
+    """One piece of work for one worker."""
 
-    node_id: str
-    attempt: int
-    goal: str
-    inputs: Mapping[str, Json]
-    schema: JsonObject | None
-    """JSON Schema of the result; `None` for plain text."""
-    evidence: tuple[Evidence, ...] = ()
-    """What was found wrong with the last attempt; its transcript is not passed on."""
-    rejected: Json = None
-    """The last attempt's output, when a check rejected it."""
+    brief: Brief
     max_calls: int = 12
     may_ask: bool = False
     """Whether a person is there to answer a question."""
-    remembered: str = ""
-    """What earlier runs remembered, as a section of the prompt."""
     method: Method | None = None
     """How it is to come to the result; a `program` is given as its result's source."""
-    notes: tuple[tuple[str, str], ...] = ()
-    """What people said to this work: why it waited, and the answer."""
 
 
 async def work(task: Task, model: ChatModel, tools: Tools, *, repairs: int) -> Outcome:
@@ -75,15 +63,15 @@ async def work(task: Task, model: ChatModel, tools: Tools, *, repairs: int) -> O
 
 def _form(task: Task) -> JsonObject | None:
     """Return the schema of what is asked for: the result's, or a program's."""
-    return PROGRAM if task.method == "program" else task.schema
+    return PROGRAM if task.method == "program" else task.brief.schema
 
 
 def _opening(task: Task, schema: JsonObject | None) -> Request:
     return Request(
-        messages=(Message(role="system", text=prompt("worker")), Message(role="user", text=_brief(task, schema))),
+        messages=(Message(role="system", text=prompt("worker")), Message(role="user", text=_told(task, schema))),
         role="worker",
-        node_id=task.node_id,
-        attempt=task.attempt,
+        node_id=task.brief.node_id,
+        attempt=task.brief.attempt,
         schema=envelope(schema, may_ask=task.may_ask) if schema is not None else None,
     )
 
@@ -92,7 +80,7 @@ def _codes(*, may_ask: bool) -> tuple[str, ...]:
     return (*_CANNOT_CODES, _QUESTION) if may_ask else _CANNOT_CODES
 
 
-def _brief(task: Task, schema: JsonObject | None) -> str:
+def _told(task: Task, schema: JsonObject | None) -> str:
     codes = ", ".join(_codes(may_ask=task.may_ask))
     form = (
         "Reply with one JSON object "
@@ -106,17 +94,8 @@ def _brief(task: Task, schema: JsonObject | None) -> str:
     )
     if task.may_ask:
         form += f"\nWith the code `{_QUESTION}`, the reason is a question that a person will answer."
-    said = "\n\n".join(f"{reason}\nA person answered: {note}" for reason, note in task.notes)
-    inputs = block(dict(task.inputs)) if task.inputs else ""
-    return (
-        section("Goal", task.goal)
-        + section("Inputs", inputs)
-        + section("Method", _method(task))
-        + section("Form of the result", form)
-        + task.remembered
-        + section("Earlier attempt", found_wrong(task.evidence, task.rejected))
-        + section("Said by a person", said)
-    ).strip()
+    how = section("Method", _method(task)) + section("Form of the result", form)
+    return (task.brief.asked + how + task.brief.known).strip()
 
 
 def _method(task: Task) -> str:
@@ -125,7 +104,8 @@ def _method(task: Task) -> str:
     text = prompt(f"method_{task.method}")
     if task.method != "program":
         return text
-    wanted = "is text" if task.schema is None else f"fits this JSON Schema:\n{block(task.schema)}"
+    schema = task.brief.schema
+    wanted = "is text" if schema is None else f"fits this JSON Schema:\n{block(schema)}"
     return f"{text}\nThat value {wanted}"
 
 

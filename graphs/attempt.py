@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 
-from planloom.agents.panel import Brief
+from planloom.agents.brief import Brief
 from planloom.agents.verifier import Claim, Verifier
 from planloom.agents.worker import Task, schema_evidence, work
 from planloom.core import events as ev
@@ -166,18 +166,10 @@ class Attempts:
         tools = self._handled(job, attempt, self._granted(job, attempt, last))
         once = self._run.once_only(job.node.id, rung)
         task = Task(
-            node_id=job.node.id,
-            attempt=attempt,
-            goal=job.goal,
-            inputs=await tools.inputs(),
-            schema=dict(job.node.output) if job.node.output is not None else None,
-            evidence=tuple(item for item in last.evidence if not item.passed) if last else (),
-            rejected=last.output if last else None,
+            brief=self._brief(job, attempt, last, await tools.inputs()),
             max_calls=1 if once else job.node.max_calls,
             may_ask=self._run.spec.route.then == "ask",
-            remembered=job.remembered,
             method=voice.method,
-            notes=self._run.view.notes_of(job.node.id),
         )
         repairs = 0 if once else self._run.spec.route.repair
         return await work(task, self.model(job.node, rung, attempt), tools, repairs=repairs)
@@ -186,27 +178,30 @@ class Attempts:
         if job.node.panel is None:
             raise ValueError(f"{job.node.id} has no panel")
         granted = self._granted(job, attempt, last)
-        brief = Brief(
+        inputs = await self._handled(job, attempt, granted).inputs()
+        session = Session(
+            self._run,
+            job.node,
+            job.node.panel,
+            self._brief(job, attempt, last, inputs),
+            rung=rung,
+            model=lambda name: self.model(job.node, name, attempt),
+            tools=lambda: self._handled(job, attempt, granted),
+        )
+        return await session.hold()
+
+    def _brief(self, job: Job, attempt: int, last: Failed | None, inputs: Mapping[str, Json]) -> Brief:
+        return Brief(
             node_id=job.node.id,
             attempt=attempt,
             goal=job.goal,
-            inputs=await self._handled(job, attempt, granted).inputs(),
+            inputs=inputs,
             schema=dict(job.node.output) if job.node.output is not None else None,
             evidence=tuple(item for item in last.evidence if not item.passed) if last else (),
             rejected=last.output if last else None,
             remembered=job.remembered,
             notes=self._run.view.notes_of(job.node.id),
         )
-        session = Session(
-            self._run,
-            job.node,
-            job.node.panel,
-            brief,
-            rung=rung,
-            model=lambda name: self.model(job.node, name, attempt),
-            tools=lambda: self._handled(job, attempt, granted),
-        )
-        return await session.hold()
 
     def _granted(self, job: Job, attempt: int, last: Failed | None) -> GrantedTools:
         gate = Gate(self._run, job.node, tainted=last is not None)

@@ -8,7 +8,8 @@ an attempt that a crash cut off is followed by one that goes on from the last of
 import asyncio
 from collections.abc import Callable
 
-from planloom.agents.panel import Allowance, Brief, MemberVoice, ModeratorVoice, Snapshot
+from planloom.agents.brief import Brief
+from planloom.agents.panel import Allowance, MemberVoice, ModeratorVoice, Snapshot
 from planloom.core import events as ev
 from planloom.core.board import Board, Contribution, StopReason, moderate, write
 from planloom.core.contradiction import Contradiction, contradictions

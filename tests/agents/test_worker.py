@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planloom.agents.brief import Brief
 from planloom.agents.dialogue import MAX_PARALLEL_TOOL_CALLS
 from planloom.agents.worker import Task, envelope, read_result, schema_evidence, work
 from planloom.core.errors import BudgetExceeded, ModelError, ToolError
@@ -21,8 +22,9 @@ SCHEMA: JsonObject = {
     "required": ["answer"],
     "additionalProperties": False,
 }
-TASK = Task(node_id="n", attempt=2, goal="Find the answer", inputs={"rows": [1, 2]}, schema=SCHEMA)
-TEXT = replace(TASK, schema=None)
+BRIEF = Brief(node_id="n", attempt=2, goal="Find the answer", inputs={"rows": [1, 2]}, schema=SCHEMA)
+TASK = Task(brief=BRIEF)
+TEXT = Task(brief=replace(BRIEF, schema=None))
 
 
 def said(text: str, finish: Finish = "stop", *calls: ToolCall, carry: object = None) -> Reply:
@@ -111,13 +113,13 @@ async def test_a_result_is_taken_with_or_without_its_envelope(text: str) -> None
 
 async def test_a_schema_that_looks_like_the_envelope_is_not_mistaken_for_it() -> None:
     schema: JsonObject = {"type": "object", "properties": {"result": {"type": "integer"}}, "required": ["result"]}
-    task = replace(TASK, schema=schema)
+    task = Task(brief=replace(BRIEF, schema=schema))
     for text in ('{"result": 7}', '{"result": {"result": 7}, "cannot": null}'):
         assert (await do(task, text))[0] == Done(output={"result": 7})
 
 
 async def test_null_can_be_a_result() -> None:
-    task = replace(TASK, schema={"type": ["integer", "null"]})
+    task = Task(brief=replace(BRIEF, schema={"type": ["integer", "null"]}))
     assert (await do(task, result(None)))[0] == Done(output=None)
 
 
@@ -132,14 +134,15 @@ async def test_the_request_holds_the_goal_the_inputs_the_form_and_the_tools() ->
     for part in ("# Goal\nFind the answer", '"rows": [', "# Form of the result", '"answer"', "missing_input"):
         assert part in user.text
     assert "Earlier attempt" not in user.text
-    assert (await do(replace(TASK, goal="Other", inputs={}), result({"answer": 1})))[1].asked[0].messages[0] == system
+    other = Task(brief=replace(BRIEF, goal="Other", inputs={}))
+    assert (await do(other, result({"answer": 1})))[1].asked[0].messages[0] == system
 
 
 async def test_evidence_of_the_attempt_before_is_passed_on_but_not_its_transcript() -> None:
     evidence = Evidence(
         check="expr: output.answer > 3", passed=False, expected="more than 3", found="2", where="output"
     )
-    task = replace(TASK, evidence=(evidence,), rejected={"answer": 2, "long": "x" * 5000})
+    task = Task(brief=replace(BRIEF, evidence=(evidence,), rejected={"answer": 2, "long": "x" * 5000}))
     _, model = await do(task, result({"answer": 4}))
     text = model.asked[0].messages[1].text
     assert "more than 3" in text
@@ -223,12 +226,12 @@ async def test_a_reply_that_cannot_be_read_is_unparseable(task: Task, text: str)
 
 @pytest.mark.parametrize("text", ['{"answer": 1e999}', '{"answer": NaN}'])
 async def test_numbers_that_json_cannot_say_are_no_json(text: str) -> None:
-    outcome, _ = await do(replace(TASK, schema={"type": "object"}), text, repairs=0)
+    outcome, _ = await do(Task(brief=replace(BRIEF, schema={"type": "object"})), text, repairs=0)
     assert failure(outcome).kind is FailureKind.UNPARSEABLE
 
 
 async def test_half_a_surrogate_pair_is_mended_before_anyone_sees_it() -> None:
-    task = replace(TASK, schema={"type": "object"})
+    task = Task(brief=replace(BRIEF, schema={"type": "object"}))
     assert (await do(task, '{"a": "x\\ud800"}'))[0] == Done(output={"a": "x\ufffd"})
     assert (await do(TEXT, "x\ud800"))[0] == Done(output="x\ufffd")
 
