@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Protocol, get_type_hints, runtime_checkable
 from uuid import uuid4
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic import PydanticUserError, TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from planloom.configs.spec import ToolSpec
 from planloom.core.errors import ToolError
@@ -13,6 +13,7 @@ from planloom.core.json import Json, JsonObject
 from planloom.core.plan import ToolName
 from planloom.tools.base import Tool
 from planloom.tools.raised import told, trace_of
+from planloom.tools.typed import as_json
 
 _JSON: TypeAdapter[Json] = TypeAdapter(Json)
 _INPUT = "input"
@@ -72,10 +73,7 @@ class RunnableSource:
             value = await self._runnable.ainvoke(args if self._whole else args.get(_INPUT), apart)
         except (Exception, SystemExit) as exc:  # whatever a user's graph raises is its answer
             raise ToolError(self._name, told(exc), trace=trace_of(exc)) from exc
-        try:
-            return _JSON.validate_python(to_jsonable_python(value, inf_nan_mode="null"))
-        except (PydanticSerializationError, ValidationError, RecursionError, ValueError) as exc:
-            raise ToolError(self._name, f"its result is not JSON: {exc}") from exc
+        return as_json(self._name, value)
 
 
 def _takes(runnable: Runnable) -> JsonObject:

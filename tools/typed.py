@@ -55,10 +55,7 @@ class TypedFunction:
             raise
         except (Exception, SystemExit) as exc:  # whatever a user's function raises is its answer
             raise ToolError(self._name, told(exc), trace=trace_of(exc)) from exc
-        try:
-            return _JSON.validate_python(to_jsonable_python(value, inf_nan_mode="null"))
-        except (PydanticSerializationError, ValidationError, RecursionError, ValueError) as exc:
-            raise ToolError(self._name, f"its result is not JSON: {exc}") from exc
+        return as_json(self._name, value)
 
     def named(self, args: JsonObject) -> JsonObject:
         """Return those of the arguments that the function has a name for."""
@@ -81,6 +78,18 @@ class TypedFunction:
             return await self._function(**given)
         value = await _in_thread(self._function, given)
         return await value if inspect.isawaitable(value) else value
+
+
+def as_json(tool: str, value: object) -> Json:
+    """Return what somebody's code gave as JSON.
+
+    Raises:
+        ToolError: It is none.
+    """
+    try:
+        return _JSON.validate_python(to_jsonable_python(value, inf_nan_mode="null"))
+    except (PydanticSerializationError, ValidationError, RecursionError, ValueError) as exc:
+        raise ToolError(tool, f"its result is not JSON: {exc}") from exc
 
 
 async def _in_thread(function: Callable[..., object], given: Mapping[str, object]) -> object:
