@@ -72,8 +72,7 @@ class Keys:
         """Return what a key opens; `None` for one that opens nothing. Takes the same time for every secret."""
         prefix, _, rest = key.partition("_")
         key_id, _, secret = rest.partition("_")
-        found = select(api_keys).where(api_keys.c.key_id == key_id)
-        row = await self._journal.transact(lambda connection: connection.execute(found).mappings().first())
+        row = await self._row(key_id)
         same = hmac.compare_digest(_digest(secret), _NOBODY if row is None else str(row["hash"]))
         if row is None or not same or prefix != _PREFIX:
             return None
@@ -82,9 +81,12 @@ class Keys:
 
     async def find(self, key_id: str) -> ApiKey | None:
         """Return what is known of a key."""
-        found = select(api_keys).where(api_keys.c.key_id == key_id)
-        row = await self._journal.transact(lambda connection: connection.execute(found).mappings().first())
+        row = await self._row(key_id)
         return None if row is None else _key(row)
+
+    async def _row(self, key_id: str) -> RowMapping | None:
+        found = select(api_keys).where(api_keys.c.key_id == key_id)
+        return await self._journal.transact(lambda connection: connection.execute(found).mappings().first())
 
     async def list(self) -> list[ApiKey]:
         """Return all keys, oldest first."""
@@ -108,12 +110,4 @@ def _digest(secret: str) -> str:
 
 
 def _key(row: RowMapping) -> ApiKey:
-    return ApiKey(
-        key_id=row["key_id"],
-        tenant=row["tenant"],
-        role=row["role"],
-        note=row["note"],
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-        revoked_at=row["revoked_at"],
-    )
+    return ApiKey(**{name: row[name] for name in ApiKey.__slots__})
