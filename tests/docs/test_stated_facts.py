@@ -1,5 +1,6 @@
 """Facts that docs/workflow.md and docs/python.md state in passing."""
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -56,3 +57,11 @@ async def test_a_no_fails_the_node_and_a_run_is_found_by_its_beginning(make_work
 def test_the_size_of_a_result_stands_on_both_pages() -> None:
     for page in ("workflow.md", "python.md"):
         assert f"{MAX_RESULT_BYTES:,} bytes" in (DOCS / page).read_text(encoding="utf-8")
+
+
+def test_the_files_that_the_map_names_are_there() -> None:
+    """Those of `docs/architecture.md`: a rule that moved is found under its new name."""
+    root, page = DOCS.parent, (DOCS / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:agents|configs|core|graphs|models|planloom|quality|state|tools)/[\w./]+\.\w+", page))
+    assert len(named) > 60
+    assert [name for name in sorted(named) if not (root / name).is_file()] == []
