@@ -13,12 +13,12 @@ from referencing.exceptions import Unresolvable
 from planloom.configs.document import MAX_PROBLEMS, child
 from planloom.configs.linear import TooMuchWorkError, linear_validator
 from planloom.configs.phrases import found, instead, listed, quoted
+from planloom.configs.schema_words import TYPES
 from planloom.core.json import Json, JsonObject
 from planloom.core.pattern import PatternError, check_pattern
 
 META_SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 _META = Draft202012Validator.META_SCHEMA
-_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
 def schema_faults(schema: JsonObject, field: str) -> Iterator[tuple[str, str]]:
@@ -52,7 +52,7 @@ def _faults(schema: str) -> tuple[tuple[tuple[str | int, ...], str], ...]:
     try:
         data: Json = json.loads(schema)
         errors = islice(linear_validator(_META).iter_errors(data), MAX_PROBLEMS)
-        faults = [(tuple(error.absolute_path), _message(error)) for error in errors]
+        faults = dict.fromkeys((tuple(error.absolute_path), _message(error)) for error in errors)
         return tuple(faults or islice(_refs(data, data, ()), MAX_PROBLEMS))
     except (RecursionError, TooMuchWorkError):
         return (((), "expected a smaller schema, found one that takes too much work to check"),)
@@ -129,15 +129,24 @@ def _message(error: ValidationError) -> str:
     shown, wanted = found(error.instance), error.validator_value
     match error.validator:
         case "type":
-            return f"expected JSON type {_joined(wanted)}, found {shown}"
+            return f"expected JSON type {_joined(wanted)}, found {shown}{_hint(error)}"
         case "enum":
             return f"expected one of {_joined(wanted)}, found {shown}"
         case "anyOf" if error.absolute_path and error.absolute_path[-1] == "type":
-            return f"expected a JSON type, found {shown}; {instead(str(error.instance), _TYPES)}"
+            return f"expected a JSON type, found {shown}; {instead(str(error.instance), TYPES)}"
         case "format":
             return f"expected a {wanted}, found {shown}"
         case keyword:
             return f"expected what {keyword} {quoted(str(wanted))} allows, found {shown}"
+
+
+def _hint(error: ValidationError) -> str:
+    """Say what people mean who write JSON Schema from memory."""
+    if error.validator_value == ["object", "boolean"] and error.instance in TYPES:
+        return f"; write {{type: {error.instance}}}"
+    if isinstance(error.instance, bool) and list(error.absolute_path)[-1:] == ["required"]:
+        return "; the names of what is required stand in one list beside properties"
+    return ""
 
 
 def _joined(wanted: object) -> str:

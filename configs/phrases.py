@@ -47,13 +47,13 @@ def found(value: object) -> str:
             return f"a Python {type(value).__name__}"
 
 
-def nearest(name: str, options: Iterable[str]) -> str | None:
-    """Return the option that `name` was probably meant to be."""
+def nearest(name: str, options: Iterable[str], *, sure: float = 0.6) -> str | None:
+    """Return the option that `name` was probably meant to be; `sure` is how alike they must be, from 0 to 1."""
     names = list(islice(options, _COMPARED))
     if len(name) > _SHOWN:
         return None
     lowered = {option.lower(): option for option in reversed(names)}
-    close = get_close_matches(name.lower(), lowered, n=1)
+    close = get_close_matches(name.lower(), lowered, n=1, cutoff=sure)
     return lowered[close[0]] if close else None
 
 

@@ -1,11 +1,12 @@
 """What a plan will take, worked out before a token is spent: calls and cost for each node."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from planloom.configs.load import Workflow
 from planloom.configs.nodes import to_nodes
+from planloom.configs.schema_words import oddities
 from planloom.configs.spec import RouteSpec, WorkflowSpec
 from planloom.core.check import JudgeCheck
 from planloom.core.errors import PlanError
@@ -79,6 +80,13 @@ def check_workflow(workflow: Workflow, facts: Facts, rungs: Mapping[str, Rung]) 
         estimates=estimates,
         tools=facts.tools,
     )
+
+
+def odd_inputs(spec: WorkflowSpec) -> Iterator[Finding]:
+    """Yield what is odd about the schemas of a workflow's inputs."""
+    for name, given in spec.inputs.items():
+        for place, message in oddities(given.as_schema(), f"inputs.{name}"):
+            yield Finding(code="bad_schema", field=place, message=message, fatal=False)
 
 
 def _planner_calls(spec: WorkflowSpec) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from planloom.configs.json_schema import misfits, schema_faults
+from planloom.configs.schema_words import oddities
 from planloom.core.check import Agree, Check, CodeCheck, ExprCheck, FunctionCheck, JudgeCheck, RegexCheck
 from planloom.core.expr import ExprError, inputs_in, names_in, nodes_in
 from planloom.core.json import Json, JsonObject, canonical
@@ -350,3 +351,5 @@ def _lint_rest(node: Node) -> Iterator[Finding]:
     if node.output is not None:
         for field, message in schema_faults(dict(node.output), "output"):
             yield _finding(node, "bad_schema", field, message)
+        for field, message in oddities(dict(node.output), "output"):
+            yield replace(_finding(node, "bad_schema", field, message), fatal=False)

@@ -17,7 +17,7 @@ from planloom.core.plan import Finding
 from planloom.core.view import RunView
 from planloom.graphs.context import check_refs, facts_of, sandboxed
 from planloom.graphs.doubt import set_aside
-from planloom.graphs.estimate import Checked, check_workflow
+from planloom.graphs.estimate import Checked, check_workflow, odd_inputs
 from planloom.graphs.lint import Facts
 from planloom.graphs.odds import foreseen
 from planloom.models.gateway import Gateway, Rung
@@ -145,7 +145,7 @@ class Maker:
                 for lack in toolbox.absent()
             ]
             aside = set_aside(policy, workflow.spec) if policy is not None else ()
-            checked = replace(checked, findings=(*checked.findings, *absent, *aside))
+            checked = replace(checked, findings=(*checked.findings, *absent, *aside, *odd_inputs(workflow.spec)))
             if policy is not None and checked.plan is not None:
                 found = foreseen(workflow.spec, policy, rungs, checked.plan, checked.estimates)
                 checked = replace(checked, payoffs=found)

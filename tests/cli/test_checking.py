@@ -357,3 +357,52 @@ def test_what_a_reference_may_still_put_right_is_let_through(cli, tmp_path: Path
     (tmp_path / "starts.yaml").write_text(STARTS + nodes)
     ran = cli("validate", "starts.yaml")
     assert (ran.code, ran.out) == (0, "starts.yaml: ok\n"), ran.err
+
+
+SCHEMAS = """\
+version: 1
+name: schemas
+inputs: {paper: {type: object, default: {}, properties: {year: {tpye: integer}}}}
+models: {mini: {model: "openai:gpt-5-mini"}}
+nodes:
+"""
+ODD_SCHEMAS = {
+    "{tpye: string}": ("tpye", 'unknown keyword "tpye", which checks nothing; did you mean "type"?'),
+    "{type: object, requried: [a]}": ("requried", 'did you mean "required"?'),
+    "{type: array, items: {type: string, minlength: 3}}": ("items.minlength", 'did you mean "minLength"?'),
+    "{anyOf: [{typ: string}, {type: 'null'}]}": ("anyOf[0].typ", 'did you mean "type"?'),
+    "{type: string, nullable: true}": ("nullable", 'unknown keyword "nullable", which checks nothing'),
+    "{headline: string}": ("headline", "a property stands under properties: {headline: {type: ...}}"),
+    "{score: {type: number}}": ("score", "a property stands under properties"),
+    "{type: object, properties: {title: {}}, required: [titel]}": ("required[0]", 'did you mean "title"?'),
+    "{properties: {a: {}}, required: [zz], additionalProperties: false}": ("required[0]", 'no property "zz"'),
+}
+BROKEN_SCHEMAS = {
+    "{type: strng}": ("type", 'did you mean "string"?'),
+    "{properties: {a: string}}": ("properties.a", "write {type: string}"),
+    "{properties: {a: {required: true}}}": ("properties.a.required", "in one list beside properties"),
+}
+FINE_SCHEMAS = [
+    "{type: object, properties: {type: {type: string}, tpye: {const: {tpye: 1}}}, required: [type, other]}",
+    "{$defs: {one: {enum: [{tpye: 1}]}}, allOf: [{$ref: '#/$defs/one'}], x-shown: as a table}",
+    "{type: object, patternProperties: {'^a': {type: string}}, additionalProperties: {type: string, example: b}}",
+    "{oneOf: [true, false], default: {tpye: 1}, examples: [{tpye: 1}], title: string}",
+]
+
+
+@pytest.mark.parametrize("schema", [*ODD_SCHEMAS, *BROKEN_SCHEMAS])
+def test_a_slip_in_a_json_schema_is_told_with_its_place_and_once(cli, tmp_path: Path, schema: str) -> None:
+    field, says = {**ODD_SCHEMAS, **BROKEN_SCHEMAS}[schema]
+    (tmp_path / "schemas.yaml").write_text(f"{SCHEMAS}  one: {{goal: g, output: {schema}}}\n")
+    ran = cli("validate", "schemas.yaml")
+    assert ran.code == (0 if schema in ODD_SCHEMAS else 2)
+    (line,) = [line for line in ran.err.splitlines() if f": nodes.one.output.{field}: " in line]
+    assert line.startswith("schemas.yaml:6:")
+    assert says in line
+    assert ("inputs.paper.properties.year.tpye: warning: " in ran.err) == (schema in ODD_SCHEMAS)
+
+
+def test_a_json_schema_without_a_slip_is_let_through(cli, tmp_path: Path) -> None:
+    nodes = "".join(f"  n{number}: {{goal: g, output: {schema}}}\n" for number, schema in enumerate(FINE_SCHEMAS))
+    (tmp_path / "schemas.yaml").write_text(SCHEMAS.replace("tpye", "type") + nodes)
+    assert cli("validate", "schemas.yaml").err == ""
