@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from planloom.configs.load import Workflow
 from planloom.core import events as ev
-from planloom.core.errors import PlanloomError
+from planloom.core.errors import ConfigError, PlanloomError
 from planloom.core.json import JsonObject
 from planloom.core.result import RunResult
 from planloom.core.view import RunView
@@ -131,7 +131,7 @@ def server_of(workflows: Mapping[str, Workflow], runs: Runs) -> Server[object]:
             if params.name in ours:
                 return _told(await _done(runs, context, ours[params.name][0].model_validate(given)))
         except (PlanloomError, ValidationError) as exc:
-            return _wrong(str(exc))
+            return _wrong(_in_words(exc))
         raise MCPError(INVALID_PARAMS, f"There is no tool {params.name!r}.")
 
     return Server(
@@ -200,6 +200,17 @@ def _told(result: RunResult) -> CallToolResult:
     if result.status == "running":
         text = f"Run {result.run_id} is under way."
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
+
+
+def _in_words(exc: PlanloomError | ValidationError) -> str:
+    """Say what was wrong with a call to whoever made it, who has no business with where our files are."""
+    match exc:
+        case ConfigError():
+            return "\n".join(": ".join(filter(None, (item.field, item.message))) for item in exc.problems)
+        case ValidationError():
+            return "\n".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in exc.errors())
+        case _:
+            return str(exc)
 
 
 def _wrong(text: str) -> CallToolResult:
