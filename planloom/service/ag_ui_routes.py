@@ -10,7 +10,7 @@ from planloom.service.ag_ui_events import Telling, error_of
 from planloom.service.ag_ui_shapes import AgentInput
 from planloom.service.answering import reply
 from planloom.service.conversation import inputs_of
-from planloom.service.event_routes import EventStream, must_have_room
+from planloom.service.event_routes import EVENTS, EventStream, must_have_room
 from planloom.service.following import RUN_ID, pieces_of, tell, until_rest
 from planloom.service.problems import Documented, Fault, Problem, described
 from planloom.service.starting import IdempotencyKey, start
@@ -19,7 +19,7 @@ from planloom.service.visit import Service, Visit, admits
 _STREAMED: Documented = {
     200: {
         "description": "Events of AG-UI 1.0, as server-sent events.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": EVENTS,
     }
 }
 

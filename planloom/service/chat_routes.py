@@ -16,7 +16,7 @@ from planloom.service.chat import about, chunk_of, completion_of, given_in, usag
 from planloom.service.chat_error import answer_of, described, error_of
 from planloom.service.chat_shapes import ChatRequest, Completion, Model, ModelList
 from planloom.service.conversation import answer_text, inputs_of
-from planloom.service.event_routes import EventStream, must_have_room
+from planloom.service.event_routes import EVENTS, EventStream, must_have_room
 from planloom.service.following import RUN_ID, Awaited, at_rest, pieces_of, until_rest
 from planloom.service.problems import Documented, Problem
 from planloom.service.progress import line_of
@@ -28,7 +28,7 @@ _STREAMED: Documented = {
     200: {
         "description": "A completion; with `stream`, server-sent events.",
         "model": Completion,
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": EVENTS,
     }
 }
 

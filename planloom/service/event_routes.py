@@ -23,20 +23,23 @@ _EXAMPLE = (
     '"input_digest":"5d1f0c3b8a7e6f42","output":"...","attempt":1,"reused":false}\n\n'
 )
 
-_EVENT = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string", "description": "Number of the event in its run."},
-        "data": {"type": "string", "contentMediaType": "application/json"},
-    },
-}
+_NUMBER = {"id": {"type": "string", "description": "Number of the event in its run."}}
+_DATA = {"data": {"type": "string", "contentMediaType": "application/json"}}
 _DOCUMENTED: Documented = {
     200: {
         "description": "Server-sent events.",
-        "content": {"text/event-stream": {"itemSchema": _EVENT, "example": _EXAMPLE}},
+        "content": {
+            "text/event-stream": {
+                "itemSchema": {"type": "object", "properties": {**_NUMBER, **_DATA}},
+                "example": _EXAMPLE,
+            }
+        },
     },
     204: {"description": "The run is over and there is nothing after that event: do not ask again."},
 }
+
+EVENTS = {"text/event-stream": {"itemSchema": {"type": "object", "properties": _DATA, "required": ["data"]}}}
+"""How the document describes server-sent events without numbers."""
 
 
 def as_data(data: JsonObject, *, named: bool = False) -> bytes:

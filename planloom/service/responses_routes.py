@@ -19,7 +19,7 @@ from planloom.service.chat_error import answer_of, described
 from planloom.service.chat_shapes import Message
 from planloom.service.conversation import answer_text, inputs_of
 from planloom.service.deed_routes import cancel
-from planloom.service.event_routes import EventStream, must_have_room
+from planloom.service.event_routes import EVENTS, EventStream, must_have_room
 from planloom.service.following import RUN_ID, Awaited, pieces_of, tell, until_rest
 from planloom.service.problems import Documented, Problem
 from planloom.service.responses import PREFIX, Telling
@@ -32,7 +32,7 @@ _STREAMED: Documented = {
     200: {
         "description": "A response; with `stream`, server-sent events.",
         "model": ResponseShape,
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": EVENTS,
     }
 }
 _MESSAGES = TypeAdapter(list[Message])

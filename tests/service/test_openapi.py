@@ -51,3 +51,19 @@ async def test_schemathesis_finds_no_failure_and_no_answer_that_is_not_described
         )
         said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()[-6000:]
+
+
+async def test_the_document_describes_the_events_of_each_stream_one_by_one(serve: Serve) -> None:
+    async with serve() as site, await site.client() as http:
+        document = (await http.get(f"{site.url}/openapi.json")).json()
+    found = [
+        response["content"]["text/event-stream"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        for response in operation["responses"].values()
+        if "text/event-stream" in response.get("content", {})
+    ]
+    assert len(found) == 4
+    for stream in found:  # `schema` would be of the whole body, which clients read as a list of events
+        assert "schema" not in stream
+        assert stream["itemSchema"]["properties"]["data"]["type"] == "string"
