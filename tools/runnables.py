@@ -19,6 +19,10 @@ _JSON: TypeAdapter[Json] = TypeAdapter(Json)
 _INPUT = "input"
 """Parameter of one that takes something else than an object."""
 
+_INTERRUPT = "__interrupt__"
+"""Where LangGraph puts what a graph that came to no end waits for."""
+_WAITS = "it stopped to ask a person (interrupt), whom a tool cannot wait for; `approve: true` asks before the node"
+
 
 @runtime_checkable
 class Runnable(Protocol):
@@ -73,7 +77,10 @@ class RunnableSource:
             value = await self._runnable.ainvoke(args if self._whole else args.get(_INPUT), apart)
         except (Exception, SystemExit) as exc:  # whatever a user's graph raises is its answer
             raise ToolError(self._name, told(exc), trace=trace_of(exc)) from exc
-        return as_json(self._name, value)
+        result = as_json(self._name, value)
+        if isinstance(result, dict) and result.get(_INTERRUPT):
+            raise ToolError(self._name, _WAITS)
+        return result
 
 
 def _takes(runnable: Runnable) -> JsonObject:

@@ -39,6 +39,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
 
 
 class State(TypedDict, total=False):
@@ -52,6 +53,11 @@ builder.add_edge(START, "say")
 builder.add_edge("say", END)
 saver = InMemorySaver()
 kept = builder.compile(checkpointer=saver)
+builder = StateGraph(State)
+builder.add_node("ask", lambda state: {"topic": interrupt("Really?")})
+builder.add_edge(START, "ask")
+builder.add_edge("ask", END)
+asks, asks_and_keeps = builder.compile(), builder.compile(checkpointer=saver)
 
 
 def shout(text: str) -> str:
@@ -228,6 +234,14 @@ async def test_a_graph_is_a_tool_and_its_threads_are_its_own(tmp_path: Path) -> 
             assert isinstance(result.output, dict)
             (said,) = result.output["said"]  # type: ignore[misc]
             assert said["content"] == f"{text}!"  # type: ignore[call-overload, index]
+
+
+@pytest.mark.parametrize("graph", ["asks", "asks_and_keeps"])
+async def test_a_graph_that_stops_to_ask_a_person_has_not_done_its_work(tmp_path: Path, graph: str) -> None:
+    async with Engine(journal=":memory:") as engine:
+        result = await engine.run(using(tmp_path, f"graphs:{graph}", "topic"), {"text": "Bern"})
+        assert (result.status, result.output) == ("failed", None)
+        assert "stopped to ask a person" in result.error
 
 
 async def test_any_runnable_is_a_tool_and_what_it_raises_is_the_nodes_failure(tmp_path: Path) -> None:
