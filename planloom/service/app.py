@@ -22,7 +22,7 @@ from planloom.service.metrics_route import add_metrics
 from planloom.service.pages import ui
 from planloom.service.problems import install
 from planloom.service.routes import router
-from planloom.service.runtime import Runtime, lifespan
+from planloom.service.runtime import lifespan, runtime_of
 from planloom.service.visit import Service
 from planloom.service.webhooks import Webhooks
 
@@ -70,7 +70,7 @@ def make_app(
         app.router.routes.append(Route("/mcp", mcp))
     install(app)
     if metrics is not None:
-        add_metrics(app, metrics, auth, limits)
+        add_metrics(app, metrics, service)
     app.mount("/ui", ui())
 
     @app.get("/", include_in_schema=False)
@@ -79,8 +79,8 @@ def make_app(
 
     @app.get("/healthz", include_in_schema=False)
     async def health(request: Request) -> JSONResponse:
-        runtime = request.app.state.planloom
-        draining = isinstance(runtime, Runtime) and runtime.draining
+        runtime = runtime_of(request.app, engine)
+        draining = runtime is not None and runtime.draining
         return JSONResponse({"status": "draining" if draining else "ok"}, 503 if draining else 200)
 
     return app

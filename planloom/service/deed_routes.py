@@ -40,7 +40,7 @@ def _add_cancel(api: APIRouter, service: Service) -> None:
         """Stop a run and all it does, within seconds. What is committed is kept, and the run can be resumed."""
         view = RunView(await visit.history(await visit.run(run_id)))
         await cancel(visit, view)
-        return _accepted(view)
+        return _accepted(visit, view)
 
 
 def _add_resume(api: APIRouter, service: Service) -> None:
@@ -65,7 +65,7 @@ def _add_resume(api: APIRouter, service: Service) -> None:
         workflow = visit.service.workflow(view.name) if corrected else None
         await visit.note("run.resume", found, {"corrected": corrected})
         await take_up(visit, found, workflow=workflow)
-        return _accepted(view)
+        return _accepted(visit, view)
 
 
 def _add_approve(api: APIRouter, service: Service) -> None:
@@ -89,11 +89,11 @@ def _add_approve(api: APIRouter, service: Service) -> None:
         found = await visit.run(run_id)
         view = RunView(await visit.history(found))
         await answer(visit, view, body.answers)
-        return _accepted(view)
+        return _accepted(visit, view)
 
 
-def _accepted(view: RunView) -> JSONResponse:
-    return JSONResponse({"run_id": view.run_id, "workflow": view.name}, 202, {"Location": f"/v1/runs/{view.run_id}"})
+def _accepted(visit: Visit, view: RunView) -> JSONResponse:
+    return JSONResponse({"run_id": view.run_id, "workflow": view.name}, 202, {"Location": visit.place_of(view.run_id)})
 
 
 async def cancel(visit: Visit, view: RunView) -> None:

@@ -55,7 +55,7 @@ def _add_create(api: APIRouter, service: Service) -> None:
     ) -> JSONResponse:
         """Start a run of a workflow and return its id at once; follow it at `/v1/runs/{run_id}/events`."""
         run_id, replayed = await start(visit, body.workflow, body.inputs, idempotency_key)
-        headers = {"Location": f"/v1/runs/{run_id}"} | ({"Idempotency-Replayed": "true"} if replayed else {})
+        headers = {"Location": visit.place_of(run_id)} | ({"Idempotency-Replayed": "true"} if replayed else {})
         return JSONResponse({"run_id": run_id, "workflow": body.workflow}, 200 if replayed else 202, headers)
 
 

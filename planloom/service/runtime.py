@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from types import FrameType
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from planloom.core.plan import RunId
 from planloom.engine import Engine
@@ -110,7 +111,7 @@ def lifespan(
     async def alive(app: FastAPI) -> AsyncGenerator[None]:
         async with engine, asyncio.TaskGroup() as group, delivering(webhooks or Webhooks(), engine.journal):
             runtime = Runtime(engine, group)
-            app.state.planloom = runtime
+            _alive_in(app)[engine] = runtime
             adoption = Adoption(runtime, limits or Limits())
             adopting = group.create_task(adoption.serve(), name="adoption")
             await adoption.begun()
@@ -121,8 +122,22 @@ def lifespan(
                     runtime.drain()
                     adopting.cancel()
                     await engine.drain(drain_s)
+                    del _alive_in(app)[engine]
 
     return alive
+
+
+def _alive_in(app: Starlette) -> dict[Engine, Runtime]:
+    """Return what is alive by engine: an app may have several."""
+    found: dict[Engine, Runtime] | None = getattr(app.state, "planloom", None)
+    if found is None:
+        found = app.state.planloom = dict[Engine, Runtime]()
+    return found
+
+
+def runtime_of(app: Starlette, engine: Engine) -> Runtime | None:
+    """Return what is alive of an engine in an app; `None` while its lifespan is not entered."""
+    return _alive_in(app).get(engine)
 
 
 @contextmanager

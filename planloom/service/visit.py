@@ -17,7 +17,7 @@ from planloom.engine import Engine
 from planloom.service.caller import Authenticate, Caller, Permission
 from planloom.service.limits import Limits
 from planloom.service.problems import Problem
-from planloom.service.runtime import Runtime
+from planloom.service.runtime import Runtime, runtime_of
 from planloom.service.standing import CHECK_S
 from planloom.service.tail import Piece
 from planloom.state.quotas import Quota
@@ -40,9 +40,12 @@ class Service:
         Raises:
             RuntimeError: The app was not given the lifespan of the same engine.
         """
-        found = getattr(request.app.state, "planloom", None)
-        if not isinstance(found, Runtime) or found.engine is not self.engine:
-            raise RuntimeError("enter planloom.service.lifespan(engine) in the lifespan of the app, with this engine")
+        found = runtime_of(request.app, self.engine)
+        if found is None:
+            raise RuntimeError(
+                "enter planloom.service.lifespan(engine)(app) with this engine, and with the app that has the router: "
+                "a mounted app's own lifespan is never entered"
+            )
         return found
 
     def workflow(self, name: str) -> Workflow:
@@ -66,6 +69,8 @@ class Visit:
     quota: Quota
     method: str
     path: str
+    root: str = ""
+    """What stands before `/v1` in the addresses that the client uses: the router's prefix, mounts, a proxy's path."""
 
     async def run(self, run_id: str) -> RunId:
         """Return a run of the caller's tenant.
@@ -76,6 +81,10 @@ class Visit:
         if not _RUN_ID.fullmatch(run_id) or not await self.runtime.owners.owns(self.caller.tenant, run_id):
             raise Problem(404, "not-found", "There is no such run.")
         return RunId(run_id)
+
+    def place_of(self, run_id: str) -> str:
+        """Return the path of a run, for a header `Location`."""
+        return f"{self.root}/v1/runs/{run_id}"
 
     async def history(self, run_id: RunId) -> list[ev.AnyEvent]:
         """Return the events of a run that `run` has let through."""
@@ -151,8 +160,15 @@ def admits(service: Service, permission: Permission) -> Callable[[Request], Awai
             quota=quota,
             method=request.method,
             path=request.url.path,
+            root=_root(request),
         )
         await visit.must_be_let(permission)
         return visit
 
     return admit
+
+
+def _root(request: Request) -> str:
+    mounted, path = str(request.scope.get("root_path", "")).rstrip("/"), request.url.path
+    whole = path if path.startswith(f"{mounted}/") else mounted + path  # servers differ in whether the path has it
+    return whole.rpartition("/v1/")[0]

@@ -83,7 +83,7 @@ async def test_open_streams_end_when_their_key_is_revoked_or_expires(serve: Serv
         ]
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(events_of(client, run_id)) for client in clients]
-            while site.app.state.planloom.streams.total() < 2:
+            while site.app.state.planloom[site.engine].streams.total() < 2:
                 await asyncio.sleep(0.02)
             await keys.revoke(revoked.split("_")[1])
             over = update(api_keys).where(api_keys.c.key_id == passing.split("_")[1]).values(expires_at=time.time())

@@ -11,6 +11,7 @@ from service_support import Gate, Numbered, Serve, Site, events_of, raw_events
 from planloom.core.plan import RunId
 from planloom.service.limits import Limits
 from planloom.service.runtime import Runtime
+from planloom.service.runtime import runtime_of as alive_of
 from planloom.service.tail import Tail, as_sse
 from planloom.state.owners import Owners
 
@@ -18,8 +19,8 @@ CLIENTS = 200
 
 
 def runtime_of(site: Site) -> Runtime:
-    found = site.app.state.planloom
-    assert isinstance(found, Runtime)
+    found = alive_of(site.app, site.engine)
+    assert found is not None
     return found
 
 
