@@ -68,7 +68,7 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder, made when it is not there.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
 ) -> None:
-    """Write a small project that runs at once: workflow, tool, rehearsal script."""
+    """Write a small project that runs at once. A workflow, a tool, a rehearsal script."""
     from planloom.cli.init import write_project
 
     write_project(folder, force=force)
@@ -82,7 +82,7 @@ def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Workflow files.")],
     as_json: opt.AsJson = False,
 ) -> None:
-    """Check workflows without running them; every problem is shown as file:line:column: field: message."""
+    """Check workflows without running them. Every problem is shown as file:line:column: field: message."""
     from planloom.cli import checking
 
     raise typer.Exit(asyncio.run(checking.validate(files, as_json=as_json)))
@@ -129,7 +129,7 @@ def show(
     journal: opt.Journal = None,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Show the record of a run: nodes, attempts, evidence, decisions, cost, time line, output."""
+    """Show the record of a run. Nodes, attempts, evidence, decisions, cost, time line, output."""
     if plan:
         from planloom.cli import approving
         from planloom.cli.given import check_output
@@ -170,7 +170,7 @@ def artifact(
     output: opt.Output = None,
     journal: opt.Journal = None,
 ) -> None:
-    """Print a large value that models of a run were shown as a handle, or write it to a file."""
+    """Print a large value of a run, or write it to a file. Its models were shown it as a handle."""
     from planloom.cli import records
     from planloom.cli.given import check_output
 
@@ -185,7 +185,7 @@ def rehearse(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8001,
 ) -> None:
-    """Check a rehearsal script and list its rules, or serve it on a port."""
+    """Check a rehearsal script, or serve it on a port. Checking lists its rules."""
     from planloom.cli import rehearsing
 
     rehearsing.rehearse(script, serve=serve, host=host, port=port)
@@ -219,7 +219,7 @@ def schema(output: opt.Output = None) -> None:
 def lock(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Workflow file.")],
 ) -> None:
-    """Ask a workflow's MCP servers what they offer and write it beside the file; later changes are refused."""
+    """Write down what a workflow's MCP servers offer. It stands beside the file, and later changes are refused."""
     from planloom.cli import checking
 
     asyncio.run(checking.lock(file))

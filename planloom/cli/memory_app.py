@@ -49,7 +49,7 @@ def search(
     journal: opt.Journal = None,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Find entries as a run would, best fit first, and say how each was found."""
+    """Find entries as a run would, best fit first. How each was found is told."""
     from planloom.cli import memories
     from planloom.cli.embedding import asked_by, scope_of
     from planloom.cli.given import load_workflow
@@ -88,6 +88,7 @@ def forget(
 
 @memory.command()
 def export(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="As --output.")] = None,
     scope: Scope = None,
     tenant: Tenant = "",
     journal: opt.Journal = None,
@@ -97,6 +98,9 @@ def export(
     from planloom.cli import memories
     from planloom.cli.given import check_output
 
+    if file is not None and output is not None:
+        raise typer.BadParameter("name one file, as FILE or with --output", param_hint="FILE")
+    output = file or output
     check_output(output)
     asyncio.run(memories.exported(journal, scope, tenant, output))
 
@@ -110,7 +114,7 @@ def import_(
     tenant: Annotated[str, typer.Option(help="For this tenant of a service.")] = "",
     journal: opt.Journal = None,
 ) -> None:
-    """Take in entries of another journal; what is there and at least as new stays."""
+    """Take in entries of another journal. What is there and at least as new stays."""
     from planloom.cli import memories
 
     asyncio.run(memories.imported(journal, scope, tenant, file))

@@ -19,7 +19,7 @@ def explain(
     journal: opt.Journal = None,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Show what a workflow would do: nodes, models, tools, checks, flows, the range of calls and cost."""
+    """Show what a workflow would do, and what it would cost. Nodes, models, tools, checks, flows, ranges of calls."""
     if analyze:
         from planloom.cli import analyze as analyzing
 
@@ -31,7 +31,7 @@ def explain(
 
 
 def promote(run_id: opt.RunId, output: opt.Output = None, journal: opt.Journal = None) -> None:
-    """Turn the plan of a run that is done into a workflow with inputs, which runs again without a planner."""
+    """Turn the plan of a run into a workflow. It has inputs, and runs again without a planner; the run must be done."""
     from planloom.cli import given, promoting
 
     given.check_output(output)
@@ -41,7 +41,7 @@ def promote(run_id: opt.RunId, output: opt.Output = None, journal: opt.Journal =
 def lint(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Workflow files.")], as_json: opt.AsJson = False
 ) -> None:
-    """Look for what prompts are better without: pleading, threats, contradictions, starts that no cache can hold."""
+    """Look for what prompts are better without. Pleading, threats, contradictions, starts that no cache can hold."""
     from planloom.cli import checking
 
     raise typer.Exit(checking.lint(files, as_json=as_json))

@@ -38,7 +38,7 @@ def calibrate(
     plot: Plot = None,
     journal: opt.Journal = None,
 ) -> None:
-    """Fit the checks on text to recorded answers, and write a policy: when an answer goes to a stronger model."""
+    """Fit the checks on text to recorded answers, as a policy. It says when an answer goes to a stronger model."""
     from planloom.cli import calibrating
     from planloom.cli.given import check_output
 
@@ -70,7 +70,7 @@ def replay(
     as_json: opt.AsJson = False,
     journal: opt.Journal = None,
 ) -> None:
-    """Show what other policies would have done on recorded answers; no model is called."""
+    """Show what other policies would have done. They are held against recorded answers; no model is called."""
     from planloom.cli import replaying
     from planloom.cli.given import check_output, read_prices
     from planloom.quality.replay import Spending

@@ -50,7 +50,7 @@ def run(
     log_format: opt.LogFormat = None,
     log_level: opt.LogFrom = None,
 ) -> None:
-    """Run a workflow and watch it: nodes, attempts, the router's decisions, cost."""
+    """Run a workflow and watch it. Nodes, attempts, the router's decisions and the cost are shown."""
     if workflow is None and task is None:
         raise typer.BadParameter("name a workflow, or give a --task", param_hint="WORKFLOW")
     from planloom.cli import given as read

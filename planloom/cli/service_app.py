@@ -55,7 +55,7 @@ def serve(
     log_format: opt.LogFormat = None,
     log_level: opt.LogFrom = None,
 ) -> None:
-    """Serve workflows over HTTP, and pages to look at runs, start and approve them at http://127.0.0.1:8000/.
+    """Serve workflows over HTTP, with pages to watch runs. Runs are started and approved there: http://127.0.0.1:8000/.
 
     Without keys, for this machine alone.
     """
@@ -95,7 +95,7 @@ def mcp(
     log_format: opt.LogFormat = None,
     log_level: opt.LogFrom = None,
 ) -> None:
-    """Offer workflows as MCP tools on standard input and output, for a client that starts this command."""
+    """Offer workflows as MCP tools to a client that starts this. It speaks over standard input and output."""
     from planloom.cli import given as read
 
     try:
@@ -157,7 +157,7 @@ def set_quota(
     max_runs: Annotated[int | None, typer.Option(min=0, help="Runs under way at the same time.")] = None,
     journal: opt.Journal = None,
 ) -> None:
-    """Set what a tenant may use; what is left out is not bounded beyond the service's own limits."""
+    """Set what a tenant may use. What is left out is not bounded beyond the service's own limits."""
     from planloom.cli import keyring
     from planloom.state.quotas import Quota
 

@@ -16,7 +16,7 @@ webhooks = typer.Typer(no_args_is_help=True, help="Webhooks that did not arrive.
 
 @webhooks.command("list")
 def list_webhooks(journal: opt.Journal = None, as_json: opt.AsJson = False) -> None:
-    """List what receivers have not taken: due ones are tried again, dead ones were given up."""
+    """List what receivers have not taken. Due ones are tried again, dead ones were given up."""
     from planloom.cli.keyring import journal_at
     from planloom.state.deliveries import Outstanding, outstanding
 
@@ -40,7 +40,7 @@ def resend_webhooks(
     ] = None,
     journal: opt.Journal = None,
 ) -> None:
-    """Have webhooks sent again, under the same ids: by the servers that are up, or the next that starts."""
+    """Have webhooks sent again, under the same ids. The servers that are up do it, or the next that starts."""
     from planloom.cli.keyring import journal_at
     from planloom.cli.words import plural
     from planloom.state.deliveries import send_again

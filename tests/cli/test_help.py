@@ -38,6 +38,16 @@ def test_every_command_is_listed(cli) -> None:
         assert f"\n  {name} " in ran.out
 
 
+@pytest.mark.parametrize("group", [(), ("keys",), ("webhooks",), ("memory",)], ids=" ".join)
+def test_what_each_command_does_can_be_read_to_its_end_at_80_columns(
+    cli, monkeypatch: pytest.MonkeyPatch, group: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = cli(*group, "--help").out.partition("\nCommands:\n")[2].splitlines()
+    assert len(listed) > 1
+    assert [line for line in listed if len(line) > 80 or not line.endswith(".") or line.endswith("...")] == []
+
+
 def test_version_is_printed(cli) -> None:
     assert cli("--version").out.startswith("planloom 0.")
 

@@ -69,6 +69,10 @@ def test_entries_are_listed_found_exported_and_forgotten(cli, ran, tmp_path) -> 
     assert cli("gc", "--older-than", "0s").code == 0
     assert cli("show", "last").code != 0
     assert cli("memory", "export", "-o", str(tmp_path / "m.jsonl")).code == 0
+    assert cli("memory", "export", "named.jsonl").code == 0
+    assert (tmp_path / "named.jsonl").read_text() == (tmp_path / "m.jsonl").read_text()
+    twice = cli("memory", "export", "a.jsonl", "-o", "b.jsonl")
+    assert (twice.code, "name one file, as FILE or with --output" in twice.err) == (2, True)
     exported = [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()]
     of_here = {"vector_model": "", "found_by": []}
     assert [{**entry, **of_here} for entry in exported] == [lamp, chair]
