@@ -1,14 +1,15 @@
 """What the router's checks on text are worth on recorded answers of real models.
 
 python -P benchmarks/routing.py --data FILE [--model NAME] [--second FILE --second-model NAME]
-                                [--calibrate-on FILE] [--json]
+                                [--calibrate-on FILE] [--halves TIMES] [--json]
 
 Rows are JSON lines (also gzipped) with the columns of `planloom.state.recordings`; those without `strong_correct` are
 left out. Rules:
 
 - untrained: the checks with the strengths they come with; nothing is fitted.
 - calibrated: weights fitted on --calibrate-on; without it on the same file by 5-fold cross-validation over questions,
-  repeated with 5 splits, as mean and standard deviation.
+  repeated with 5 splits, as mean and standard deviation. --halves fits on one half of the questions and measures on
+  the other, both ways, so many times: how far another sample of questions may lie from the mean.
 - two_answers: a second cheap answer to each question; agreement and checks decide, nothing is fitted.
 - visible_tests: for code; an answer goes up when a test that its writer could see fails, or when there is none.
 
@@ -22,6 +23,7 @@ import argparse
 import asyncio
 import json
 import math
+import random
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -116,11 +118,7 @@ def calibrated(
     }
     if not first.signal or not first.signal.found:
         return out
-    curves = [run.curve for run in runs if run.curve is not None]
-    spread = [described(curve) for curve in curves]
-    for key in ("apgr", "cpt50", "cpt80"):
-        values = [value for each in spread if isinstance(value := each[key], int | float)]
-        out[key], out[f"{key}_sd"] = statistics.mean(values), statistics.stdev(values)
+    out |= spread([run.curve for run in runs if run.curve is not None])
     ruled = [
         Ruled(
             case=Case(urgency=u, kept=row.right, strong=bool(row.strong_right)),
@@ -131,6 +129,29 @@ def calibrated(
     ]
     figures = report(ruled, weak, costs)
     return {**out, "operating_point": figures["operating_point"], "most_accurate": figures["most_accurate"]}
+
+
+def halved(rows: Sequence[Recorded], times: int) -> dict[str, Json]:
+    """Return the figures of weights that were fitted on one half of the questions, on the other one."""
+    ids = sorted({row.question_id for row in rows})
+    curves: list[Curve] = []
+    for seed in range(times):
+        chosen = set(random.Random(seed).sample(ids, len(ids) // 2))
+        halves = [[row for row in rows if (row.question_id in chosen) is side] for side in (True, False)]
+        for learn, unseen in (halves, halves[::-1]):
+            curves.append(draw_curve([each.case for each in by_policy(unseen, calibrate(learn).group)]))
+    return {"fitted_on": f"one half of the questions, {times} times both ways", **spread(curves)}
+
+
+def spread(curves: Sequence[Curve]) -> dict[str, Json]:
+    """Return the figures of several curves as mean and standard deviation."""
+    figures = [described(curve) for curve in curves]
+    out: dict[str, Json] = {}
+    for key in ("apgr", "cpt50", "cpt80"):
+        values = [value for each in figures if isinstance(value := each[key], int | float)]
+        if len(values) > 1:
+            out[key], out[f"{key}_sd"] = statistics.mean(values), statistics.stdev(values)
+    return out
 
 
 def signal(found: Signal | None) -> dict[str, Json]:
@@ -192,6 +213,8 @@ def measure(args: argparse.Namespace) -> dict[str, Json]:
         else:
             rules["untrained"] = {"signal": "no signal", "why": "no answer texts are recorded"}
         rules["calibrated"] = fitted
+        if args.halves:
+            rules["halves"] = halved(rows, args.halves)
     if args.second:
         pairs = paired(rows, read_recordings(args.second, model=args.second_model))
         if not pairs:
@@ -228,6 +251,7 @@ def main() -> None:
     parser.add_argument("--second", type=Path)
     parser.add_argument("--second-model")
     parser.add_argument("--calibrate-on", type=Path)
+    parser.add_argument("--halves", type=int, default=0, metavar="TIMES")
     parser.add_argument("--weak-price", type=float, default=0.24)
     parser.add_argument("--strong-price", type=float, default=24.7)
     parser.add_argument("--json", action="store_true")
