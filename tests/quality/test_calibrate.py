@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from invented import invented
@@ -34,6 +35,26 @@ def test_slips_that_leave_no_trace_are_no_signal_and_the_prior_stays() -> None:
     assert not found.group.signal.found
     assert found.group.weights is UNTRAINED
     assert found.group.strong is None
+
+
+@pytest.mark.parametrize(
+    ("plain", "marked"),
+    [
+        ("3 rows of 4 pens, 5 boxes. How many pens in all?", "4 pens, 5 boxes. How many pens are in 3 rows of it?"),
+        ("3 boxes at $40 each. What does he pay?", "3 boxes at $4.0 each. What does he pay?"),
+    ],
+)
+def test_where_a_stronger_model_is_marked_wrong_is_learned_from_what_is_asked(plain: str, marked: str) -> None:
+    rows = [
+        replace(each, question=(plain, marked)[number % 2], strong_right=number % 2 == 0)
+        for number, each in enumerate(invented(150))
+    ]
+    group = calibrate(rows).group
+    known, doubted = (judge(group, Reading(text=rows[0].answer, question=each)) for each in (plain, marked))
+    assert known.stronger is not None
+    assert doubted.stronger is not None
+    assert known.stronger > 0.7 > 0.3 > doubted.stronger
+    assert known.urgency > doubted.urgency
 
 
 def test_without_a_stronger_model_on_record_an_answer_goes_up_by_its_own_chance() -> None:
