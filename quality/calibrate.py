@@ -16,7 +16,7 @@ from planloom.quality.traits import TRAITS
 FOLDS = 5
 _SCORE_WEIGHT = 0.7
 """Checks overlap, so that the sum of their strengths says somewhat too much."""
-_RIDGE = [10.0, *[20.0] * len(CHECKS), *[6.0] * len(TRAITS)]
+_RIDGE = [10.0, *[20.0] * (len(CHECKS) + len(TRAITS))]
 _WEAK_PRIOR = [_SCORE_WEIGHT, *[0.0] * (len(CHECKS) + len(TRAITS))]
 _STRONG_COLUMNS = [0, *range(1 + len(CHECKS), len(COLUMNS))]
 _STRONG_RIDGE = [60.0, *[8.0] * len(TRAITS)]
