@@ -22,7 +22,6 @@ from planloom.core.view import RunView
 from planloom.gc import Collected, collect, retention_of_environment
 from planloom.graphs.checkpoints import open_checkpointer
 from planloom.graphs.estimate import Checked
-from planloom.graphs.reopen import answered
 from planloom.graphs.shell import build_shell
 from planloom.handle import RunHandle
 from planloom.models.gateway import Gateway
@@ -37,6 +36,7 @@ from planloom.state.memories import Memories
 from planloom.state.place import place_of
 from planloom.state.retention import MONTH_S, OVER, Ending, Retention
 from planloom.take_up import take_up
+from planloom.telling import tell
 from planloom.tools.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -268,21 +268,22 @@ class Engine:
             await asyncio.shield(self._journal.release(found))
             raise
 
-    async def answer(self, run_id: str, answers: Answers) -> None:
-        """Leave answers to what waits in a run, for the process that is at work on it or takes it up next.
+    async def answer(self, run_id: str, answers: Answers) -> bool:
+        """Answer what waits in a run that another process may be at work on; return when it is known who has them.
 
         Args:
             run_id: Its id, a prefix of it, or `last`.
             answers: By node id, or by `plan` for the plan as a whole.
 
+        Returns:
+            Whether the process at work took them in. Else there is none, or the run came to rest before: the
+            answers are left for whoever resumes it.
+
         Raises:
             RunError: There is no such run, or an answer is to nothing that waits or does not fit it.
         """
-        found = await self._journal.find(run_id)
-        view = RunView(await self._journal.events(found))
         given = {name: as_answer(answer) for name, answer in answers.items()}
-        answered(view, given)
-        await self._inbox.leave(found, given, view.pending.values())
+        return await tell(self._journal, self._inbox, await self._journal.find(run_id), given)
 
     async def drain(self, grace_s: float = 20.0) -> None:
         """Stop all runs in good order, for a process that is told to end: each can be resumed.

@@ -24,9 +24,6 @@ from planloom.core.plan import Plan, RunId
 from planloom.core.view import RunView
 from planloom.engine import Engine
 
-_LOOK_S = 0.1
-"""How often is looked whether answers were taken in."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
@@ -111,25 +108,13 @@ async def view_of(run_id: str, journal: str | None) -> RunView:
 
 
 async def delivered(run_id: str, answers: Mapping[str, Answer], journal: str | None) -> bool:
-    """Leave answers for the process that is at work on a run; tell whether it took them in before it ended.
+    """Tell answers to the process that is at work on a run; tell whether one took them in.
 
     Raises:
         RunError: An answer is to nothing that waits.
     """
     async with Engine(journal=journal_at(journal, "upgrade")) as engine:
-        run = RunId(run_id)
-        if not await engine.journal.live(run):
-            return False
-        waits = (await engine.view(run_id)).pending.values()
-        asked = {(item.node_id, item.bound_to) for item in waits if str(item.node_id or "plan") in answers}
-        await engine.answer(run_id, answers)
-        while True:
-            live = await engine.journal.live(run)
-            if asked <= (await engine.view(run_id)).approvals.keys():
-                return True
-            if not live:
-                return False
-            await asyncio.sleep(_LOOK_S)
+        return await engine.journal.live(RunId(run_id)) and await engine.answer(run_id, answers)
 
 
 def print_told(run_id: RunId, *, as_json: bool) -> None:

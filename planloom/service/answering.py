@@ -116,13 +116,8 @@ async def _deliver(visit: Visit, view: RunView, answers: Mapping[str, Answer]) -
         handle = None
     if handle is not None and _takes_now(handle, answers):
         handle.answer(answers)
-    elif handle is None and not await visit.live(run_id):
+    elif not (await engine.journal.live(run_id) and await engine.answer(run_id, answers)):
         await take_up(visit, run_id, answers)
-    elif handle is None and view.status == "waiting":
-        detail = "The run comes to rest on another server at this moment."
-        raise Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
-    else:
-        await engine.answer(run_id, answers)
 
 
 def _takes_now(handle: RunHandle, answers: Mapping[str, Answer]) -> bool:

@@ -6,11 +6,14 @@ import time
 from fastapi import Request
 from service_support import GATED, Gate, Serve, events_of, settled
 
+from planloom import Engine
+from planloom.core.plan import RunId
 from planloom.service.answering import answer
 from planloom.service.caller import Caller, api_keys
 from planloom.service.limits import Limits
 from planloom.service.shapes import AnswerShape
 from planloom.service.visit import Service, Visit
+from planloom.state.inbox import Inbox
 from planloom.state.owners import Owners
 from planloom.state.quotas import Quota
 
@@ -148,6 +151,22 @@ async def test_an_answer_that_comes_while_a_run_is_coming_to_rest_is_not_lost(se
         async with asyncio.TaskGroup() as group:  # the database is busy, so that the run gives its lease back later
             group.create_task(site.engine.journal.transact(lambda _: time.sleep(0.1)))
             group.create_task(answer(visit, handle.view, [said]))
+        assert (await settled(http, run_id))["status"] == "done"
+
+
+async def test_a_run_that_comes_to_rest_elsewhere_without_its_answer_is_taken_up_with_it(serve: Serve) -> None:
+    async with serve() as site, await site.client() as http, Engine(journal=serve.folder / "runs.db") as beside:
+        run_id = RunId((await http.post("/runs", json={"workflow": "careful"})).json()["run_id"])
+        (waits,) = (await settled(http, run_id))["pending"]
+        await beside.journal.take(run_id)  # another server has written that it waits, and not yet let go
+        yes = {"node": "send", "bound_to": waits["bound_to"], "approved": True}
+        async with asyncio.TaskGroup() as group:
+            answering = group.create_task(http.post(f"/runs/{run_id}/approve", json={"answers": [yes]}))
+            pending = (await beside.view(run_id)).pending.values()
+            while not answering.done() and not await Inbox(beside.journal).read(run_id, pending):
+                await asyncio.sleep(0.01)
+            await beside.journal.release(run_id)
+        assert answering.result().status_code == 202
         assert (await settled(http, run_id))["status"] == "done"
 
 

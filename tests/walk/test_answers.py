@@ -273,16 +273,38 @@ async def test_an_answer_that_comes_while_a_run_is_coming_to_rest_is_left_to_who
     make_workflow: MakeWorkflow, tmp_path: Path
 ) -> None:
     place = str(tmp_path / "j.db")
-    async with Engine(journal=place) as engine:
+    async with Engine(journal=place) as engine, Engine(journal=place) as beside:
         waiting = await engine.run(make_workflow("nodes: {a: {code: '1', approve: true}}\n", models=""))
         await engine.journal.take(waiting.run_id)  # its process has written that it waits, and not yet let go
         async with asyncio.TaskGroup() as group:
-            told = group.create_task(delivered(waiting.run_id, {"a": Answer()}, place))
+            told = group.create_task(beside.answer(waiting.run_id, {"a": True}))
+            typed = group.create_task(delivered(waiting.run_id, {"a": Answer()}, place))
             while not await Inbox(engine.journal).read(waiting.run_id, waiting.pending):
                 await asyncio.sleep(0.01)
             await engine.journal.release(waiting.run_id)
-        assert not told.result()
+        assert not told.result(), "whoever answered must know that nobody goes on with the run"
+        assert not typed.result()
         assert (await engine.resume(waiting.run_id)).status == "done"
+
+
+async def test_who_answers_from_another_program_is_told_that_the_run_has_the_answer(
+    make_workflow: MakeWorkflow, tmp_path: Path
+) -> None:
+    gate, place = asyncio.Event(), tmp_path / "j.db"
+
+    async def slow() -> str:
+        await gate.wait()
+        return "slow"
+
+    nodes = "nodes: {slow: {tool: slow}, a: {code: '1', approve: true}}\n"
+    async with Engine(journal=place, tools={"slow": slow}) as engine, Engine(journal=place) as beside:
+        handle = await engine.submit(make_workflow(nodes, models=""))
+        while not (await beside.view(handle.run_id)).pending:
+            await asyncio.sleep(0.005)
+        assert await beside.answer(handle.run_id, {"a": True})
+        assert [event.approved for event in await beside.history(handle.run_id) if isinstance(event, ApprovalGiven)]
+        gate.set()
+        assert (await handle.result()).status == "done"
 
 
 async def test_an_answer_left_for_a_run_at_rest_is_taken_in_when_it_is_resumed_and_only_if_it_is_about_the_same(
@@ -292,7 +314,7 @@ async def test_an_answer_left_for_a_run_at_rest_is_taken_in_when_it_is_resumed_a
         waiting = await engine.run(make_workflow("nodes: {a: {code: '1', approve: true}}\n", models=""))
         with pytest.raises(RunError, match="does not wait"):
             await engine.answer(waiting.run_id, {"b": True})
-        await engine.answer(waiting.run_id, {"a": False})
+        assert not await engine.answer(waiting.run_id, {"a": False})
         await engine.answer(waiting.run_id, {"a": Answer(note="after all")})  # the later word counts
         result = await engine.resume(waiting.run_id)
         given = [event for event in await engine.history(waiting.run_id) if isinstance(event, ApprovalGiven)]
