@@ -79,6 +79,8 @@ class BatchTransport(httpx2.AsyncBaseTransport):
     def __init__(self, client: httpx2.AsyncClient, spec: BatchSpec, tasks: asyncio.TaskGroup) -> None:
         self.tickets: dict[str, Ticket] = {}
         """Of calls that are about to be posted, by call."""
+        self.blamed: set[str] = set()
+        """Calls whose fault stands for their whole batch, one of each batch that could not be made or fetched."""
         self._client = client
         self._spec = spec
         self._tasks = tasks
@@ -165,6 +167,7 @@ class BatchTransport(httpx2.AsyncBaseTransport):
             else:
                 await self._watch(batch, state)
         except (Fault, PlanloomError, *_UNREACHED) as exc:
+            self.blamed |= set(list(batch.calls)[:1])
             for call in list(batch.calls.values()):
                 call.settle(exc)
         finally:
@@ -287,7 +290,7 @@ class BatchWire:
         """Return the whole reply, hours later.
 
         Raises:
-            Fault: There is none.
+            Fault: There is none. That of a line in a batch that came back is no sign that the provider is down.
         """
         ticket = request.ticket
         if ticket is None:
@@ -295,7 +298,11 @@ class BatchWire:
         self._transport.tickets[ticket.call] = ticket
         try:
             return await self._wire.reply(request, mode)
+        except Fault as fault:
+            blamed = ticket.call in self._transport.blamed
+            raise fault if blamed or not fault.down else fault.spare() from None
         finally:
+            self._transport.blamed.discard(ticket.call)
             del self._transport.tickets[ticket.call]
 
     async def stream(self, request: Request, mode: Mode) -> AsyncGenerator[str | Reply]:

@@ -54,7 +54,10 @@ class Breaker:
         try:
             yield
         except Fault as fault:
-            self._failed(fault, probe=probe) if fault.down else self.close()
+            if fault.down:
+                self._failed(fault, probe=probe)
+            elif not fault.spared:
+                self.close()
             raise
         finally:
             self._probing = self._probing and not probe

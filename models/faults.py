@@ -39,6 +39,7 @@ class Fault(Exception):
         free: bool = False,
         lost: bool = False,
         unreached: bool = False,
+        spared: bool = False,
     ) -> None:
         self.kind = kind
         self.message = message
@@ -50,12 +51,29 @@ class Fault(Exception):
         self.lost = lost
         """What the provider may have billed although no reply arrived."""
         self._unreached = unreached
+        self.spared = spared
+        """It says nothing of whether the provider is down, whatever its kind."""
         super().__init__(message)
 
     @property
     def down(self) -> bool:
         """Whether the provider seems to be down: unreachable, silent, or failing on any request."""
+        if self.spared:
+            return False
         return self._unreached or self.kind is FailureKind.TIMEOUT or (self.status >= 500 and not self.shape)
+
+    def spare(self) -> "Fault":
+        """Return the same fault where it says nothing of whether the provider is down."""
+        return Fault(
+            self.kind,
+            self.message,
+            retry=self.retry,
+            status=self.status,
+            retry_after_s=self.retry_after_s,
+            free=self.free,
+            lost=self.lost,
+            spared=True,
+        )
 
     @property
     def shape(self) -> bool:

@@ -277,4 +277,4 @@ class Rung:
 
     def _late(self) -> Fault:
         text = f"no complete reply within {self._terms.timeout_s:g} s"
-        return Fault(FailureKind.TIMEOUT, text, lost=True)
+        return Fault(FailureKind.TIMEOUT, text, lost=True, spared=self.batch)  # slow is what a batch may be

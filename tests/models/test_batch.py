@@ -207,6 +207,37 @@ async def test_a_provider_that_is_away_for_a_moment_is_asked_again(kit) -> None:
         assert (await rung(ask(kit, "n", Desk()))).text == "here"
 
 
+@pytest.mark.parametrize(("node", "within"), [("busy", 30), ("late", 30), ("slow", 0.5)])
+async def test_lines_that_fail_in_one_batch_do_not_shut_the_way_to_the_provider(
+    kit, serve_model: ServeModel, node: str, within: float
+) -> None:
+    server = await serve_model(SCRIPT)
+    async with rung_at(server.base_url, within=within) as rung:
+        async with asyncio.TaskGroup() as group:
+            asked = (rung(ask(kit, node, Desk(), call=f"call-{number}")) for number in range(6))
+            failing = [group.create_task(outcome_of(each)) for each in asked]
+        assert not any("circuit open" in task.result() for task in failing)
+        assert await outcome_of(rung(ask(kit, "fine", Desk()))) == "worker fine 2"
+
+
+async def test_a_batch_that_cannot_be_made_counts_as_one_failure_of_the_provider_however_many_wait(kit) -> None:
+    async def batch_of(rung: Rung, size: int) -> list[str]:
+        async with asyncio.TaskGroup() as group:
+            asked = (rung(ask(kit, "n", Desk(), call=f"call-{number}")) for number in range(size))
+            tasks = [group.create_task(outcome_of(each)) for each in asked]
+        return [task.result() for task in tasks]
+
+    away = kit.http(503, {"error": {"message": "away"}})
+    async with kit.provider(away) as provider, rung_at(provider.url) as rung:
+        told = [await batch_of(rung, 6) for _ in range(5)]
+        assert all("HTTP 503: away" in each for batch in told for each in batch)
+        assert not any("circuit open" in each for batch in told[:4] for each in batch)
+        asked = len(provider.hits)
+        (refused,) = await batch_of(rung, 1)
+    assert "circuit open" in refused
+    assert len(provider.hits) == asked == 5 * 5  # each batch is tried five times
+
+
 async def test_the_rehearsal_server_speaks_to_the_official_client(serve_model: ServeModel) -> None:
     server = await serve_model(SCRIPT)
     line = (
