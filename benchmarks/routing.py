@@ -162,11 +162,11 @@ def signal(found: Signal | None) -> dict[str, Json]:
 
 
 def paired(rows: Sequence[Recorded], second: Sequence[Recorded]) -> list[list[Recorded]]:
-    """Join a second answer to each question by its id, or by its text where the ids differ."""
+    """Join a second answer to each question by its id, or by its text where the ids differ; none goes with itself."""
     by_id = {each.question_id: each for each in second}
     by_text = {" ".join(each.question.split()): each for each in second if each.question}
     found = ((row, by_id.get(row.question_id) or by_text.get(" ".join(row.question.split()))) for row in rows)
-    return [[row, other] for row, other in found if other is not None]
+    return [[row, other] for row, other in found if other is not None and other != row]
 
 
 async def tested(rows: Sequence[Recorded]) -> list[Ruled]:
@@ -218,7 +218,8 @@ def measure(args: argparse.Namespace) -> dict[str, Json]:
     if args.second:
         pairs = paired(rows, read_recordings(args.second, model=args.second_model))
         if not pairs:
-            raise ConfigError(str(args.second), [Problem(f"expected questions of {args.data}", "question_id")])
+            wanted = f"expected other answers to questions of {args.data}; another model is named with --second-model"
+            raise ConfigError(str(args.second), [Problem(wanted, "question_id")])
         first = sum(pair[0].right for pair in pairs) / len(pairs)
         rules["two_answers"] = {"n": len(pairs), **report(by_consensus(pairs, TWO_THRESHOLD), first, costs)}
     return {

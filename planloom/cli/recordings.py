@@ -24,10 +24,11 @@ async def read(named: Sequence[str], journal: str | None, *, model: str | None, 
         above: Keep what the models above it answered as well.
 
     Raises:
-        ConfigError: A file cannot be read, or nothing that was recorded has a known outcome.
+        ConfigError: A file cannot be read or is named twice, or nothing that was recorded has a known outcome.
         RunError: There is no such run.
     """
     files = [path for name in named for path in _files(name)]
+    _refuse_twice(files)
     runs = [name for name in named if not _files(name)]
     found = [
         each for path in files for each in await asyncio.to_thread(read_recordings, path, model=model, above=above)
@@ -47,8 +48,25 @@ def _files(name: str) -> list[Path]:
     return [path] if name.endswith((".jsonl", ".jsonl.gz")) else []
 
 
+def _refuse_twice(files: Sequence[Path]) -> None:
+    """Refuse a file that is named again: its answers would count twice.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    seen: set[Path] = set()
+    for path in files:
+        if path.resolve() in seen:
+            raise ConfigError(str(path), [Problem("expected each file once, found it named again")])
+        seen.add(path.resolve())
+
+
 async def _from_journal(names: Sequence[str], journal: str | None, model: str | None, *, above: bool) -> list[Recorded]:
     async with Engine(journal=journal, retention_s=math.inf) as engine:
         ids = [run.run_id for run in await engine.runs(_MAX_RUNS)] if "all" in names else list(names)
-        found = [each for run_id in ids for each in recorded_in(await engine.view(run_id))]
-    return [each for each in found if model is None or each.model == model or (above and not each.first)]
+        found: dict[str, list[Recorded]] = {}
+        for run_id in ids:
+            view = await engine.view(run_id)
+            found[view.run_id] = list(recorded_in(view))  # `last` and its id name the same run
+        rows = [each for run in found.values() for each in run]
+    return [each for each in rows if model is None or each.model == model or (above and not each.first)]

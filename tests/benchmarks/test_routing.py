@@ -53,3 +53,14 @@ def test_flags_without_texts_are_no_signal(measure: Callable[..., dict[str, Any]
     rules = measure("--data", data)["rules"]
     assert (rules["untrained"]["signal"], rules["calibrated"]["signal"]) == ("no signal", "no signal")
     assert "apgr" not in rules["calibrated"]
+
+
+def test_answers_are_no_second_answers_to_themselves(
+    measure: Callable[..., dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write(tmp_path / "data.jsonl", invented(60))
+    same = write(tmp_path / "copy.jsonl", invented(60))
+    for second in (data, same):
+        with pytest.raises(SystemExit):
+            measure("--data", data, "--second", second)
+        assert "expected other answers" in capsys.readouterr().err

@@ -65,6 +65,7 @@ def test_a_run_is_replayed_from_its_journal(cli, tmp_path: Path, monkeypatch: py
     (tmp_path / "s.yaml").write_text(SCRIPT)
     assert cli("run", "w.yaml", "--rehearsal", "s.yaml").code == 0
     told = json.loads(cli("replay", "last", "--json").out)
+    assert json.loads(cli("replay", "last", "last", "--json").out) == told
     cheap, checks, strong = told
     assert (cheap["wrong"], cheap["right"]) == (1, 0)
     assert (checks["right"], checks["strong_calls"]) == (1, 1)
@@ -132,6 +133,13 @@ def test_runs_without_a_known_outcome_and_missing_files_are_refused(cli, command
     assert (ran.code, ran.out) == (2, "")
     assert "cannot be read" in ran.err
     assert cli(command, "all").err.endswith("a node needs a check other than those on text\n")
+
+
+@pytest.mark.parametrize("command", ["calibrate", "replay"])
+def test_a_file_that_is_named_again_would_count_twice_and_is_refused(cli, command: str, recorded: str) -> None:
+    ran = cli(command, recorded, f"./{recorded}")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"{recorded}: expected each file once, found it named again\n"
 
 
 def test_a_plot_without_matplotlib_says_what_to_install(cli, recorded: str, monkeypatch: pytest.MonkeyPatch) -> None:
