@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details; nothing else leaves the service when something is wrong."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Literal, TypeAlias
@@ -125,7 +126,7 @@ def _fault(item: Mapping[str, object]) -> Fault:
 
 
 def _pointer(field: str) -> str:
-    return "/" + field.replace(".", "/") if field else ""
+    return "/" + re.sub(r"\[(\d+)\]", r"/\1", field).replace(".", "/") if field else ""
 
 
 def response_of(problem: Problem) -> Response:

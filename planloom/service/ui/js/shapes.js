@@ -37,10 +37,15 @@
  * @typedef {{ type: string, at: number, [field: string]: any }} RunEvent
  * @typedef {{ id: string, [field: string]: any }} PlannedNode a node with all its fields
  * @typedef {{ type?: string | string[], enum?: unknown[], description?: string, default?: unknown, minimum?: number,
- *   maximum?: number, minLength?: number, maxLength?: number, [key: string]: unknown }} Schema
+ *   maximum?: number, minLength?: number, maxLength?: number, properties?: Record<string, any>,
+ *   required?: string[], items?: any, [key: string]: unknown }} Schema
  * @typedef {{ name: string, description: string, plan: string }} WorkflowLine
  * @typedef {WorkflowLine & { inputs: { properties: Record<string, Schema>, required: string[] }, models: string[],
  *   graph: GraphNode[] }} WorkflowRecord
+ * @typedef {{ calls_low: number, calls_high: number, usd_low: number | null, usd_high: number | null,
+ *   rung: string }} Estimate
+ * @typedef {{ name: string, plan: string, graph: GraphNode[], estimates: Record<string, Estimate>,
+ *   warnings: Finding[] }} Explained
  * @typedef {{ name: string, right: number, wrong: number, unknown: number, strong_calls: number,
  *   cost_usd: number | null, cost_unknown: number, calls: Record<string, number>,
  *   unknowns: { kind: string, model: string, lack: string, questions: number }[] }} Rule

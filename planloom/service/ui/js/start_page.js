@@ -2,8 +2,9 @@
 
 import { Problem } from "./api.js";
 import { element } from "./element.js";
-import { Form, Misfit } from "./form.js";
-import { usd } from "./words.js";
+import { explained } from "./explained.js";
+import { Form } from "./form.js";
+import { Misfit } from "./form_parts.js";
 
 /** @typedef {import("./shapes.js").WorkflowRecord} WorkflowRecord */
 
@@ -58,7 +59,7 @@ export class StartPage {
     };
     this.root.replaceChildren(
       element("h1", {}, workflow.name),
-      element("p", {}, workflow.description),
+      element("p", { class: "goal" }, workflow.description),
       element("form", { class: "card", onsubmit: send }, form.root, problem, element("div", { class: "deeds" }, start, explain)),
       estimate,
     );
@@ -78,7 +79,7 @@ export class StartPage {
       const { run_id } = await this.api.post("/runs", body, { "Idempotency-Key": this.key });
       location.hash = `#/runs/${encodeURIComponent(run_id)}`;
     } catch (error) {
-      if (error instanceof Misfit) form.tell([{ pointer: `/inputs/${error.name}`, detail: error.message }]);
+      if (error instanceof Misfit) form.tell([{ pointer: error.pointer, detail: error.message }]);
       else {
         const rest = error instanceof Problem ? form.tell(error.errors) : [];
         problem.textContent = [error instanceof Error ? error.message : String(error), ...rest].join(" ");
@@ -92,16 +93,11 @@ export class StartPage {
   /** @param {HTMLElement} root */
   async #explain(root) {
     try {
-      const said = await this.api.post(`/workflows/${encodeURIComponent(this.name)}/explain`);
-      const lines = Object.entries(said.estimates).map(([node, item]) => {
-        const { calls_low, calls_high, usd_low, usd_high, rung } = /** @type {any} */ (item);
-        return element("li", {}, `${node}: ${rung || "no model"}, ${calls_low} to ${calls_high} calls, ${usd(usd_low)} to ${usd(usd_high)}`);
-      });
-      const plan = said.plan === "auto" ? "A planner writes the plan when the run begins." : `${said.graph.length} nodes. Nothing was run.`;
-      root.replaceChildren(element("p", {}, plan), element("ul", {}, ...lines));
+      root.replaceChildren(explained(await this.api.post(`/workflows/${encodeURIComponent(this.name)}/explain`)));
     } catch (error) {
       root.replaceChildren(element("p", { class: "problem" }, error instanceof Error ? error.message : String(error)));
     }
+    root.scrollIntoView({ block: "nearest" });
   }
 }
 
