@@ -14,6 +14,7 @@ from service_support import Serve, Site, settled
 from planloom.core.json import Json
 from planloom.service import anyone
 
+expect.set_options(timeout=25_000)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Needs = Mapping[str, tuple[str, ...]]
 """What each node stands behind."""

@@ -1,7 +1,7 @@
 /** One card of what waits: what it is about, a note, and the ways to answer. */
 
 import { element } from "./element.js";
-import { moment } from "./words.js";
+import { momentOf } from "./moment.js";
 import { shown } from "./value.js";
 
 /** @typedef {import("./shapes.js").Pending} Pending */
@@ -53,11 +53,11 @@ export class Ask {
    * @returns {Node[]}
    */
   #about(about) {
-    const since = this.item.held_at ? `, which waits since ${moment(this.item.held_at)}` : "";
+    const since = this.item.held_at ? [", which has waited since ", momentOf(this.item.held_at)] : [];
     const exact = shown(about, `What is decided about ${this.name}`);
     if (this.item.node_id === null)
       return [nodesOf(about), element("details", {}, element("summary", {}, "The plan in full"), exact)];
-    return [element("p", { class: "hint" }, `You decide about exactly this${since}:`), exact];
+    return [element("p", { class: "hint" }, "You decide about exactly this", ...since, ":"), exact];
   }
 
   #buttons() {

@@ -2,7 +2,10 @@
 
 import { element } from "./element.js";
 
-/** @param {string} status */
-export function badge(status) {
-  return element("span", { class: `badge ${status}`, "data-status": status }, status);
+/**
+ * @param {string} status
+ * @param {string} [word] for it
+ */
+export function badge(status, word = status) {
+  return element("span", { class: `badge ${status}`, "data-status": status }, word);
 }

@@ -1,6 +1,7 @@
 /** Where the money went: by rung, and by node. */
 
 import { element } from "./element.js";
+import { showTable } from "./renew.js";
 import { count, duration, percent, usd } from "./words.js";
 
 /**
@@ -30,12 +31,11 @@ export function showCosts(root, record, story, onChoose) {
     .sort((a, b) => b.cost_usd - a.cost_usd)
     .map((node) => [open(node.id), usd(node.cost_usd), share(node.cost_usd, record.cost_usd)]);
   const rest = planner > 1e-9 ? [["planner", usd(planner), share(planner, record.cost_usd)]] : [];
-  root.replaceChildren(
-    element("h3", {}, "By rung"),
-    table(["Rung", "Cost", "Share", "Calls", "Tokens in + out", "Time in calls"], byRung),
-    element("h3", {}, "By node"),
-    table(["Node", "Cost", "Share"], [...rest, ...byNode]),
-  );
+  if (!root.children.length)
+    for (const title of ["By rung", "By node"]) root.append(element("h3", {}, title), element("div", { class: "table" }));
+  const [, first, , second] = /** @type {HTMLElement[]} */ ([...root.children]);
+  table(first, ["Rung", "#Cost", "Share", "#Calls", "#Tokens in + out", "#Time in calls"], byRung);
+  table(second, ["Node", "#Cost", "Share"], [...rest, ...byNode]);
 }
 
 /**
@@ -48,12 +48,16 @@ function share(part, whole) {
 }
 
 /**
+ * @param {HTMLElement} root
  * @param {string[]} heads
  * @param {import("./element.js").Child[][]} rows
  */
-function table(heads, rows) {
-  if (!rows.length) return element("p", { class: "hint" }, "No model was paid.");
-  const head = element("tr", {}, ...heads.map((name) => element("th", { scope: "col" }, name)));
-  const body = rows.map((row) => element("tr", {}, ...row.map((cell, at) => element("td", { "data-label": heads[at] }, cell))));
-  return element("div", { class: "table" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
+function table(root, heads, rows) {
+  if (!rows.length) return root.replaceChildren(element("p", { class: "nothing" }, "No model was paid."));
+  showTable(root, heads, rows.map((cells) => ({ key: text(cells[0]), cells })));
+}
+
+/** @param {import("./element.js").Child} cell */
+function text(cell) {
+  return cell instanceof Node ? (cell.textContent ?? "") : String(cell);
 }

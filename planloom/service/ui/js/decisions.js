@@ -1,6 +1,7 @@
 /** What the router decided, the planner did and people said, in the order it happened. */
 
 import { element } from "./element.js";
+import { renew } from "./renew.js";
 import { clock, duration, usd } from "./words.js";
 
 /** @typedef {{ at: number, who: string, node?: string, what: string, why: string }} Line */
@@ -34,10 +35,15 @@ export function showDecisions(root, record, story, onChoose) {
   if (root.dataset.seen === seen) return;
   root.dataset.seen = seen;
   lines.sort((a, b) => a.at - b.at);
-  const items = lines.map((line) => drawnLine(line, record.started_at, onChoose));
-  root.replaceChildren(
-    items.length ? element("ol", { class: "decisions" }, ...items) : element("p", { class: "hint" }, "Nothing had to be decided."),
-  );
+  if (!lines.length) return root.replaceChildren(element("p", { class: "hint" }, "Nothing had to be decided."));
+  let list = root.querySelector("ol");
+  if (!list) root.replaceChildren((list = element("ol", { class: "decisions" })));
+  const items = lines.map((line, at) => ({
+    key: String(at),
+    told: JSON.stringify(line),
+    make: () => drawnLine(line, record.started_at, onChoose),
+  }));
+  renew(list, items);
 }
 
 /**

@@ -1,10 +1,10 @@
 /** What the graph says of a node: its state, and in a few words what it took. */
 
-import { usd } from "./words.js";
+import { stateIn, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").GraphNode} GraphNode */
 /** @typedef {import("./shapes.js").NodeRecord} NodeRecord */
-/** @typedef {{ state: string, facts: string, spoken: string }} Face */
+/** @typedef {{ state: string, word: string, facts: string, spoken: string }} Face `word` for the state */
 
 /** States are told by a sign as well as by a colour. */
 /** @type {Record<string, string>} */
@@ -35,9 +35,10 @@ export function elementsOf(records) {
  * @param {NodeRecord | undefined} record
  * @param {NodeRecord[]} parts elements of a map node
  * @param {boolean} critical
+ * @param {string} status of the run
  * @returns {Face}
  */
-export function faceOf(node, record, parts, critical) {
+export function faceOf(node, record, parts, critical, status) {
   const done = parts.filter(({ state }) => state === "done").length;
   const attempts = record?.attempts ?? [];
   const last = attempts[attempts.length - 1];
@@ -49,5 +50,6 @@ export function faceOf(node, record, parts, critical) {
     cost ? usd(cost) : "",
   ].filter(Boolean);
   const spoken = `${facts.map((fact) => `, ${fact}`).join("")}${critical ? ", on the critical path" : ""}`;
-  return { state: record?.state ?? "pending", facts: facts.join(" · "), spoken };
+  const state = record?.state ?? "pending";
+  return { state, word: stateIn(state, status), facts: facts.join(" · "), spoken };
 }

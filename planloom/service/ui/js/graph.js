@@ -55,12 +55,13 @@ export class Graph {
    * @param {GraphNode[]} nodes
    * @param {Record<string, NodeRecord>} records
    * @param {string[]} critical
+   * @param {string} status of the run
    */
-  update(nodes, records, critical) {
+  update(nodes, records, critical, status) {
     this.#critical = new Set(critical);
     const parts = elementsOf(records);
     this.#faces = new Map(
-      nodes.map((node) => [node.id, faceOf(node, records[node.id], parts.get(node.id) ?? [], this.#critical.has(node.id))]),
+      nodes.map((node) => [node.id, faceOf(node, records[node.id], parts.get(node.id) ?? [], this.#critical.has(node.id), status)]),
     );
     const shape = JSON.stringify(nodes.map((node) => [node.id, node.needs]));
     if (shape === this.#shape || nodes.length === 0) this.#paint();
@@ -80,7 +81,7 @@ export class Graph {
   light(nodeId, state) {
     const face = this.#faces.get(nodeId);
     if (!face) return;
-    this.#faces.set(nodeId, { ...face, state });
+    this.#faces.set(nodeId, { ...face, state, word: state });
     this.#paintNode(nodeId);
   }
 
@@ -91,6 +92,12 @@ export class Graph {
     this.#chosen = nodeId;
     this.#paintNode(before);
     this.#paintNode(nodeId);
+  }
+
+  /** @param {string} nodeId gets the focus where it is drawn */
+  focus(nodeId) {
+    this.#groups.get(nodeId.replace(/\[\d+\]$/, ""))?.focus();
+    this.#holdFocus();
   }
 
   stop() {
@@ -197,16 +204,16 @@ export class Graph {
     const face = this.#faces.get(id);
     if (!group || !face) return;
     const chosen = id === this.#chosen.replace(/\[\d+\]$/, "");
-    const told = `${face.state}${this.#critical.has(id) ? " critical" : ""}${chosen ? " chosen" : ""}\n${face.facts}`;
+    const told = `${face.state}${this.#critical.has(id) ? " critical" : ""}${chosen ? " chosen" : ""}\n${face.word}\n${face.facts}`;
     if (group.dataset.told === told) return;
     group.dataset.told = told;
     group.setAttribute("class", `node ${told.split("\n")[0]}`);
     group.setAttribute("data-state", face.state);
     group.setAttribute("aria-pressed", String(chosen));
     const [title, , sign, , facts] = group.children;
-    title.textContent = `${id}, ${face.state}${face.spoken}`;
+    title.textContent = `${id}, ${face.word}${face.spoken}`;
     sign.textContent = SIGNS[face.state] ?? "?";
-    facts.textContent = shortened(face.facts || face.state, 26);
+    facts.textContent = shortened(face.facts || face.word, 26);
   }
 
   /** @param {KeyboardEvent} event */

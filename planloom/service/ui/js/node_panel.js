@@ -4,14 +4,16 @@ import { attemptBody, attemptLine } from "./attempt.js";
 import { badge } from "./badge.js";
 import { board } from "./board.js";
 import { element } from "./element.js";
+import { renew } from "./renew.js";
 import { placeOf } from "./story.js";
 import { essential, shown } from "./value.js";
-import { usd } from "./words.js";
+import { stateIn, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").RunRecord} RunRecord */
 /** @typedef {import("./shapes.js").NodeRecord} NodeRecord */
 /** @typedef {import("./shapes.js").PlannedNode} PlannedNode */
 /** @typedef {import("./story.js").Story} Story */
+/** @typedef {import("./renew.js").Line} Line */
 
 export class NodePanel {
   #shown = "";
@@ -19,11 +21,12 @@ export class NodePanel {
   /** @type {Set<string>} parts that somebody has opened or closed */
   #turned = new Set();
 
-  /** @param {() => void} onClose */
-  constructor(onClose) {
-    this.onClose = onClose;
+  /** @param {(nodeId: string) => void} onChoose of another node; empty to close this one */
+  constructor(onChoose) {
+    this.onChoose = onChoose;
+    this.onClose = () => onChoose("");
     this.root = element("section", { class: "node-panel card", "aria-label": "Node", tabindex: -1, hidden: true });
-    this.root.addEventListener("keydown", (event) => event.key === "Escape" && onClose());
+    this.root.addEventListener("keydown", (event) => event.key === "Escape" && this.onClose());
   }
 
   focus() {
@@ -42,25 +45,47 @@ export class NodePanel {
     const node = record.nodes[nodeId];
     const planned = story.nodes.get(base);
     const bodies = (node?.attempts ?? []).map((attempt) => whatHappened(nodeId, attempt, story));
-    const seen = JSON.stringify([nodeId, node, planned, bodies]);
+    const around = aroundOf(base, record);
+    const critical = record.critical_path.includes(base);
+    const word = node && stateIn(node.state, record.status);
+    const seen = JSON.stringify([nodeId, node, planned, bodies, around, critical, word]);
     if (seen === this.#shown || nodeId === "") return;
+    if (nodeId !== this.#node) this.root.replaceChildren();
     if (nodeId !== this.#node) this.root.scrollTop = 0;
     this.#shown = seen;
     this.#node = nodeId;
-    const critical = record.critical_path.includes(base);
-    const known = node || planned;
-    this.root.replaceChildren(
-      element(
-        "div",
-        { class: "title" },
-        element("h2", {}, nodeId),
-        node && badge(node.state),
-        critical && element("span", { class: "badge critical" }, "critical path"),
-        node?.reused && element("span", { class: "badge" }, "reused"),
-        element("button", { type: "button", "aria-label": "Close the node", onclick: this.onClose }, "✕"),
-      ),
-      ...(known ? this.#parts(nodeId, node, planned, bodies) : [element("p", { class: "hint" }, "The run has no such node.")]),
+    const title = element(
+      "div",
+      { class: "title" },
+      element("h2", {}, nodeId),
+      node && badge(node.state, word),
+      critical && element("span", { class: "badge critical" }, "critical path"),
+      node?.reused && element("span", { class: "badge" }, "reused"),
+      element("button", { type: "button", "aria-label": "Close the node", onclick: this.onClose }, "✕"),
     );
+    const known = node || planned;
+    const parts = known ? this.#parts(nodeId, node, planned, bodies) : [element("p", { class: "hint" }, "The run has no such node.")];
+    renew(this.root, [title, ...parts, this.#around(around)].filter((part) => part !== null).map(asLine));
+  }
+
+  /**
+   * @param {{ before: string[], behind: string[] }} around
+   * @returns {HTMLElement | null}
+   */
+  #around({ before, behind }) {
+    const links = (/** @type {string} */ word, /** @type {string[]} */ ids) =>
+      ids.length > 0 &&
+      element(
+        "p",
+        {},
+        `${word} `,
+        ...ids.flatMap((id, at) => [
+          at ? ", " : "",
+          element("button", { type: "button", class: "link", onclick: () => this.onChoose(id) }, id),
+        ]),
+      );
+    if (!before.length && !behind.length) return null;
+    return element("div", { class: "around" }, links("Runs after", before), links("Waited for by", behind));
   }
 
   /**
@@ -68,7 +93,7 @@ export class NodePanel {
    * @param {NodeRecord | undefined} node
    * @param {PlannedNode | undefined} planned
    * @param {import("./attempt.js").Happened[]} bodies of its attempts
-   * @returns {Node[]}
+   * @returns {HTMLElement[]}
    */
   #parts(nodeId, node, planned, bodies) {
     const goal = planned?.goal || node?.goal || "";
@@ -89,7 +114,7 @@ export class NodePanel {
       planned && this.#part("Checks", "Checks of the plan", false, checks(planned)),
       planned && this.#part("Node in full", "Node in full", false, shown(essential(planned), `Node ${nodeId} as it was compiled`)),
     ];
-    return /** @type {Node[]} */ (parts.filter(Boolean));
+    return /** @type {HTMLElement[]} */ (parts.filter(Boolean));
   }
 
   /**
@@ -100,7 +125,7 @@ export class NodePanel {
    */
   #part(name, title, open, inside) {
     const key = `${this.#node}\n${name}`;
-    const part = element("details", { open: open !== this.#turned.has(key) }, element("summary", {}, title), inside);
+    const part = element("details", { "data-part": name, open: open !== this.#turned.has(key) }, element("summary", {}, title), inside);
     part.addEventListener("toggle", () => (part.open === open ? this.#turned.delete(key) : this.#turned.add(key)));
     return part;
   }
@@ -119,6 +144,26 @@ function whatHappened(nodeId, { attempt }, story) {
     samples: (story.samples.get(nodeId) ?? []).filter(mine),
     batch: story.batches.get(placeOf({ node_id: nodeId, attempt })),
   };
+}
+
+/**
+ * @param {HTMLElement} made
+ * @param {number} at
+ * @returns {Line} that is kept for as long as it would look the same; whether it is open does not count
+ */
+function asLine(made, at) {
+  const { part } = made.dataset;
+  return { key: part ?? `${made.className} ${at}`, told: part ? made.innerHTML : made.outerHTML, make: () => made };
+}
+
+/**
+ * @param {string} id
+ * @param {RunRecord} record
+ * @returns {{ before: string[], behind: string[] }} what it stands behind, and what stands behind it
+ */
+function aroundOf(id, { graph }) {
+  const before = graph.find((node) => node.id === id)?.needs ?? [];
+  return { before, behind: graph.filter((node) => node.needs.includes(id)).map((node) => node.id) };
 }
 
 /** @param {PlannedNode} planned */

@@ -2,8 +2,10 @@
 
 import { badge } from "./badge.js";
 import { element } from "./element.js";
+import { momentOf } from "./moment.js";
+import { renew } from "./renew.js";
 import { shown } from "./value.js";
-import { count, duration, moment, several, usd } from "./words.js";
+import { count, duration, several, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").RunRecord} RunRecord */
 
@@ -48,7 +50,8 @@ export class RunHead {
 
   /** @param {boolean} connected */
   connected(connected) {
-    this.line.textContent = connected ? "" : "The connection dropped; it is taken up again.";
+    this.line.textContent = connected ? "" : "The service cannot be reached: what is shown may be old. Trying again…";
+    this.line.classList.toggle("problem", !connected);
   }
 
   /** @param {unknown} error */
@@ -67,19 +70,23 @@ export class RunHead {
     const took = (record.ended_at ?? Date.now() / 1000) - record.started_at;
     const { input_tokens: read, output_tokens: written, calls } = record.usage;
     const done = record.graph.filter(({ id }) => record.nodes[id]?.state === "done").length;
+    const held = record.status === "waiting" ? record.pending.map((item) => item.held_at).filter(Boolean) : [];
     const facts = {
       Run: record.run_id,
-      Started: moment(record.started_at),
+      Started: momentOf(record.started_at),
       Took: duration(Math.max(0, took)),
+      ...(held.length ? { "Has waited": duration(Math.max(0, Date.now() / 1000 - Math.min(...held))) } : {}),
       Nodes: `${done} of ${record.graph.length} done`,
       Cost: usd(record.cost_usd),
       Models: calls ? `${several(calls, "call")}, ${count(read + written)} tokens` : "not asked",
       Plan: `version ${record.plan_version}${record.replans ? `, ${several(record.replans, "replan")}` : ""}`,
     };
-    const shownFacts = Object.entries(facts).map(([name, value]) =>
-      element("div", {}, element("dt", {}, name), element("dd", {}, value)),
-    );
-    this.facts.replaceChildren(...shownFacts);
+    const lines = Object.entries(facts).map(([name, value]) => ({
+      key: name,
+      told: typeof value === "string" ? value : value.textContent,
+      make: () => element("div", {}, element("dt", {}, name), element("dd", {}, value)),
+    }));
+    renew(this.facts, /** @type {import("./renew.js").Line[]} */ (lines));
   }
 
   /** @param {RunRecord} record */

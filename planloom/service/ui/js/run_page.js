@@ -26,6 +26,9 @@ export class RunPage {
   #record = null;
   #closed = false;
   #following = false;
+  #dropped = false;
+  /** @type {HTMLElement | SVGElement | null} what a node was opened from */
+  #opener = null;
 
   /**
    * @param {import("./api.js").Api} api
@@ -43,11 +46,11 @@ export class RunPage {
     this.onFailed = onFailed;
     this.path = `/runs/${encodeURIComponent(runId)}`;
     this.refresher = new Refresher(() => this.#refresh(), REFRESH_MS);
-    this.stream = new Stream(api, runId, (news) => this.#take(news), (connected) => this.head.connected(connected));
+    this.stream = new Stream(api, runId, (news) => this.#take(news), (connected) => this.#connected(connected));
     this.head = new RunHead(api, this.path, () => this.#goOn());
     this.approvals = new Approvals(api, this.path, () => this.#goOn());
     this.graph = new Graph((id) => this.#choose(id));
-    this.panel = new NodePanel(() => this.#choose(""));
+    this.panel = new NodePanel((id) => this.#choose(id));
     this.tabs = new Tabs(this.#panels(), this.view, (name) => this.#look(name));
   }
 
@@ -72,13 +75,36 @@ export class RunPage {
    */
   goTo({ parts: [kind, runId, nodeId = ""], query }) {
     if (kind !== "runs" || runId !== this.runId) return false;
-    const other = nodeId !== this.nodeId;
+    const before = this.nodeId;
     this.nodeId = nodeId;
     if ((query.view ?? "") !== this.view) this.tabs.show((this.view = query.view ?? ""));
     this.graph.choose(this.nodeId);
     this.#showNode();
-    if (other && this.nodeId) this.panel.focus();
+    if (this.nodeId && this.nodeId !== before) this.panel.focus();
+    const at = document.activeElement;
+    if (!this.nodeId && before && (at === document.body || this.panel.root.contains(at))) this.#back(before);
     return true;
+  }
+
+  /**
+   * Go back to where a node was opened.
+   *
+   * @param {string} nodeId
+   */
+  #back(nodeId) {
+    if (this.#opener?.isConnected) this.#opener.focus();
+    else this.graph.focus(nodeId);
+  }
+
+  /**
+   * What happened while the service was away may be no event: another process may have taken the run up, or none.
+   *
+   * @param {boolean} connected
+   */
+  #connected(connected) {
+    this.head.connected(connected);
+    if (connected && this.#dropped) void this.refresher.ask();
+    this.#dropped = !connected;
   }
 
   #goOn() {
@@ -107,7 +133,7 @@ export class RunPage {
       const root = element("div", { class: "panel" });
       return { name, root, update: () => this.#record && show(root, this.#record, this.#story) };
     };
-    const graph = panel("Graph", (_, record) => this.graph.update(record.graph, record.nodes, record.critical_path));
+    const graph = panel("Graph", (_, record) => this.graph.update(record.graph, record.nodes, record.critical_path, record.status));
     graph.root.append(this.graph.root);
     const choose = (/** @type {string} */ id) => this.#choose(id);
     return [
@@ -150,6 +176,7 @@ export class RunPage {
 
   #show() {
     if (!this.#record) return;
+    document.title = `${this.#record.name}: ${this.#record.status} · Planloom`;
     this.head.update(this.#record);
     this.approvals.update(this.#record, this.#story);
     this.tabs.update();
@@ -163,6 +190,9 @@ export class RunPage {
 
   /** @param {string} nodeId */
   #choose(nodeId) {
+    const at = document.activeElement;
+    const opens = nodeId && !this.panel.root.contains(at) && (at instanceof HTMLElement || at instanceof SVGElement);
+    if (opens) this.#opener = at;
     location.hash = addressOf(["runs", this.runId, nodeId], { view: this.view });
   }
 

@@ -3,7 +3,9 @@
 import { addressOf } from "./address.js";
 import { badge } from "./badge.js";
 import { element } from "./element.js";
-import { duration, moment, usd } from "./words.js";
+import { momentOf } from "./moment.js";
+import { showTable } from "./renew.js";
+import { duration, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").RunLine} RunLine */
 /** @typedef {import("./address.js").Address} Address */
@@ -11,7 +13,7 @@ import { duration, moment, usd } from "./words.js";
 const STATUSES = ["running", "waiting", "done", "partial", "failed", "cancelled", "interrupted"];
 const EVERY_MS = 4000;
 const PAGE = "25";
-const HEADS = ["Run", "Workflow", "State", "Started", "Took", "Cost"];
+const HEADS = ["Run", "Workflow", "State", "Started", "#Took", "#Cost"];
 
 export class RunsPage {
   title = "Runs";
@@ -105,7 +107,8 @@ export class RunsPage {
   async #load() {
     const { status = "", workflow = "", find = "", after = "" } = this.query;
     const page = await this.api.get("/runs", { status, workflow, find, cursor: after, limit: PAGE });
-    const shown = JSON.stringify([page, this.query]);
+    const live = page.runs.some((/** @type {RunLine} */ run) => run.ended_at === null);
+    const shown = JSON.stringify([page, this.query, live && Date.now()]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#show(page.runs);
@@ -115,8 +118,7 @@ export class RunsPage {
   /** @param {RunLine[]} runs */
   #show(runs) {
     if (!runs.length) return this.table.replaceChildren(this.#nothing());
-    const head = element("tr", {}, ...HEADS.map((name) => element("th", { scope: "col" }, name)));
-    this.table.replaceChildren(element("table", {}, element("thead", {}, head), element("tbody", {}, ...runs.map(row))));
+    showTable(this.table, HEADS, runs.map(row));
   }
 
   #nothing() {
@@ -142,19 +144,16 @@ export class RunsPage {
   }
 }
 
-/** @param {RunLine} run */
+/**
+ * @param {RunLine} run
+ * @returns {import("./renew.js").Row}
+ */
 function row(run) {
   const took = run.ended_at === null ? Date.now() / 1000 - run.started_at : run.ended_at - run.started_at;
-  const cell = (/** @type {string} */ label, /** @type {import("./element.js").Child[]} */ ...inside) =>
-    element("td", { class: label.toLowerCase(), "data-label": label }, ...inside);
-  return element(
-    "tr",
-    {},
-    cell("Run", element("a", { href: addressOf(["runs", run.run_id]) }, run.run_id)),
-    cell("Workflow", run.workflow, run.rehearsal && element("small", { class: "rehearsal" }, " rehearsal")),
-    cell("State", badge(run.status)),
-    cell("Started", moment(run.started_at)),
-    cell("Took", duration(took)),
-    cell("Cost", usd(run.cost_usd)),
-  );
+  const name = element("span", {}, run.workflow, run.rehearsal && element("small", { class: "rehearsal" }, " rehearsal"));
+  const link = element("a", { href: addressOf(["runs", run.run_id]) }, run.run_id);
+  return {
+    key: run.run_id,
+    cells: [link, name, badge(run.status), momentOf(run.started_at), duration(Math.max(0, took)), usd(run.cost_usd)],
+  };
 }

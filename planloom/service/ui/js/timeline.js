@@ -2,6 +2,7 @@
 
 import { Axis } from "./axis.js";
 import { element } from "./element.js";
+import { renew } from "./renew.js";
 import { duration, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").RunRecord} RunRecord */
@@ -21,18 +22,30 @@ export function showTimeline(root, record, story, onChoose) {
   const now = record.ended_at ?? Date.now() / 1000;
   const lanes = [...planner(story, now), ...nodes(record, now)];
   const axis = new Axis(record.started_at, lanes.flatMap((lane) => lane.bars.map(({ from, to }) => [from, to])));
-  const rows = lanes.map(({ name, bars }) => {
-    const label = name
-      ? element("button", { type: "button", class: "link", onclick: () => onChoose(name) }, name)
-      : element("span", {}, "planner");
-    return element("div", { class: "lane" }, label, element("div", { class: "track" }, ...bars.map((bar) => drawnBar(bar, axis))));
-  });
+  const rows = lanes.map(({ name, bars }) => ({
+    key: name,
+    told: JSON.stringify(bars.map((bar) => [bar.told, axis.percent(bar.from), axis.percent(bar.to)])),
+    make: () => drawnLane({ name, bars }, axis, onChoose),
+  }));
   const cuts = axis.cuts ? ` Pauses are cut down (${axis.cuts}).` : "";
   const legend = "Done is solid, failed hatched, under way pale.";
-  root.replaceChildren(
-    element("p", { class: "hint" }, `${duration(axis.length)} of work from left to right. ${legend}${cuts}`),
-    element("div", { class: "timeline" }, scale(axis), ...rows),
-  );
+  const head = `${duration(axis.length)} of work from left to right. ${legend}${cuts}`;
+  if (!root.children.length) root.append(element("p", { class: "hint" }), element("div", { class: "timeline" }));
+  const [hint, body] = root.children;
+  hint.textContent = head;
+  renew(body, [{ key: "the scale", told: String(axis.length), make: () => scale(axis) }, ...rows]);
+}
+
+/**
+ * @param {Lane} lane
+ * @param {Axis} axis
+ * @param {(nodeId: string) => void} onChoose
+ */
+function drawnLane({ name, bars }, axis, onChoose) {
+  const label = name
+    ? element("button", { type: "button", class: "link", onclick: () => onChoose(name) }, name)
+    : element("span", {}, "planner");
+  return element("div", { class: "lane" }, label, element("div", { class: "track" }, ...bars.map((bar) => drawnBar(bar, axis))));
 }
 
 /** @param {Axis} axis */

@@ -2,7 +2,8 @@
 
 import { element } from "./element.js";
 import { essential } from "./value.js";
-import { moment, several } from "./words.js";
+import { momentOf } from "./moment.js";
+import { several } from "./words.js";
 
 /** @typedef {import("./story.js").PlanVersion} PlanVersion */
 /** @typedef {{ kind: "added" | "removed" | "changed", id: string, lines: { sign: string, text: string }[] }} Change */
@@ -21,7 +22,7 @@ export function showVersions(root, story) {
       "article",
       { class: "card version" },
       element("h3", {}, `Version ${version.version}: ${version.purpose}`),
-      element("p", { class: "hint" }, `${moment(version.at)}, ${several(nodes.length, "node")}${at ? `: ${tally(changes)}` : ""}`),
+      element("p", { class: "hint" }, momentOf(version.at), `, ${several(nodes.length, "node")}${at ? `: ${tally(changes)}` : ""}`),
       ...(at === 0 ? [element("p", {}, nodes.join(", "))] : changes.map(drawnChange)),
       at > 0 && changes.length === 0 && element("p", {}, "The nodes are the same."),
     );

@@ -4,22 +4,40 @@
 export function usd(value) {
   if (value === null || value === undefined) return "?";
   if (value === 0) return "$0";
-  return `$${value.toFixed(value < 0.01 ? 5 : value < 1 ? 4 : 2)}`;
+  if (value < 0.0001) return `$${value.toFixed(Math.min(20, 1 - Math.floor(Math.log10(value))))}`;
+  const digits = value < 1 ? 4 : 2;
+  return `$${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
 }
 
 /** @param {number | null | undefined} seconds */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "";
+  if (seconds === 0) return "0 s";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const whole = Math.floor(seconds);
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
 }
 
 /** @param {number | null | undefined} at seconds since the epoch */
 export function moment(at) {
-  return at ? new Date(at * 1000).toLocaleString() : "";
+  if (!at) return "";
+  const date = new Date(at * 1000);
+  /** @type {"numeric" | undefined} */
+  const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  const parts = /** @type {const} */ ({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return date.toLocaleString(undefined, { year, ...parts });
+}
+
+/**
+ * @param {string} state of a node
+ * @param {string} status of its run
+ * @returns {string} what is pending in a run that is over has not run
+ */
+export function stateIn(state, status) {
+  return state === "pending" && ["done", "partial", "failed", "cancelled"].includes(status) ? "not run" : state;
 }
 
 /** @param {number} value */
