@@ -31,6 +31,17 @@ ladder: [mini, big]
 planner: {model: big, panels: true}
 route: {retry: 0, replan: 1}
 """
+THREE = """
+version: 1
+name: three
+models:
+  mini: {model: "rehearsal:mini", script: three.yaml, price: {input: 5, output: 20}}
+  mid: {model: "rehearsal:mid", script: three.yaml, price: {input: 20, output: 80}}
+  big: {model: "rehearsal:big", script: three.yaml, price: {input: 50, output: 200}}
+ladder: [mini, mid, big]
+route: {retry: 0}
+nodes: {seven: {goal: Say seven., checks: [{expr: "output == '7'"}]}}
+"""
 RISE: dict[str, Json] = {"type": "object", "properties": {"rise": {"type": "number"}}, "required": ["rise"]}
 REPORT: dict[str, Json] = {
     "goal": "Write the report.",
@@ -174,6 +185,21 @@ async def test_quality_against_compute_is_drawn_with_what_nobody_knows(shown: Sh
         await expect(rows.first).to_contain_text("cheap only")
         await expect(page.locator(".chart .shape")).to_have_count(await rows.count())
         await expect(page.locator(".chart .open").first).to_be_attached()
+
+
+async def test_a_rule_that_asks_two_stronger_models_for_each_question_is_drawn_within_the_chart(
+    serve: Serve, browser: Browser
+) -> None:
+    rules: list[dict[str, Json]] = [{"when": {"model": "big"}, "text": "7"}, {"text": "I cannot say."}]
+    (serve.folder / "three.yaml").write_text(json.dumps({"rehearsal": 1, "rules": rules}))
+    async with serve(more=[THREE], auth=anyone()) as site, httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
+        run_id = str((await http.post("/runs", json={"workflow": "three"})).json()["run_id"])
+        assert (await settled(http, run_id))["status"] == "done"
+        async with opened(browser, f"{site.url}/ui/#/quality?workflow=three") as page:
+            await expect(page.locator(".quality tbody")).to_contain_text("(200 %)")
+            places = await page.locator(".chart .shape").evaluate_all("marks => marks.map(mark => mark.getBBox().x)")
+            assert places
+            assert max(places) < 640  # the width of the picture
 
 
 async def test_axe_finds_nothing_on_any_page_in_light_and_dark(shown: Shown, browser: Browser) -> None:

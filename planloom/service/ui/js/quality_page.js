@@ -82,7 +82,8 @@ export class QualityPage {
 
 /** @param {Quality} found */
 function picture(found) {
-  const chart = new Chart("Share of strong calls", "Share of answers that are right");
+  const most = Math.max(1, ...found.rules.map(({ strong_calls }) => strong_calls / found.questions));
+  const chart = new Chart("Strong calls for the questions asked", "Share of answers that are right", most);
   const curves = found.curves.map(({ name, weak, strong, points }) => {
     chart.random(weak, strong);
     return `${chart.line(name, points.map(({ share, accuracy }) => [share, accuracy]))} ${name}`;
