@@ -17,6 +17,8 @@ const HEIGHT = 54;
 const MARGIN = 14;
 /** Zoom at which a plan is read with ease, so that the layout knows how much of it can be seen at once. */
 const EASY = 0.7;
+/** Nodes that are put into the page before it is given time to answer. */
+const AT_ONCE = 50;
 /** What to look at first, when nothing was chosen. */
 const EYE_CATCHING = ["running", "held", "failed"];
 
@@ -120,7 +122,7 @@ export class Graph {
       this.note.textContent = ids.length > 100 ? `Arranging ${ids.length} nodes…` : "";
       const room = this.view.frame.clientWidth / EASY;
       try {
-        this.#draw(await this.#layout.place({ nodes: ids, edges, size: { width: WIDTH, height: HEIGHT }, room }));
+        await this.#draw(await this.#layout.place({ nodes: ids, edges, size: { width: WIDTH, height: HEIGHT }, room }));
         this.note.textContent = "";
       } catch (error) {
         this.note.textContent = `The graph cannot be drawn: ${error instanceof Error ? error.message : error}`;
@@ -129,8 +131,12 @@ export class Graph {
     this.#busy = false;
   }
 
-  /** @param {import("./layout.js").Placed} placed */
-  #draw(placed) {
+  /**
+   * Draw a picture anew, a large one in parts, so that the page answers in between.
+   *
+   * @param {import("./layout.js").Placed} placed
+   */
+  async #draw(placed) {
     const focused = document.activeElement?.getAttribute("data-node");
     this.#groups.clear();
     this.#paths.clear();
@@ -143,13 +149,19 @@ export class Graph {
     }
     const groups = placed.nodes.map((node) => this.#group(node));
     const frames = placed.blocks.filter(({ id }) => placed.lines.some(({ from, to }) => from === id || to === id)).map(frame);
-    this.svg.replaceChildren(arrows(), drawn("g", {}, ...frames), drawn("g", {}, ...this.#paths.values()), drawn("g", {}, ...groups));
+    this.svg.replaceChildren(arrows(), drawn("g", {}, ...frames), drawn("g", {}, ...this.#paths.values()));
     this.names.replaceChildren(...placed.nodes.map(({ id }) => element("option", { value: id })));
     this.view.resize({ width: placed.width + MARGIN, height: placed.height + MARGIN });
     this.#paint();
-    if (focused) this.#groups.get(focused)?.focus();
     if (!this.#shownOnce) this.#show(this.#first());
     this.#shownOnce = true;
+    const layer = drawn("g");
+    this.svg.append(layer);
+    for (let at = 0; at < groups.length; at += AT_ONCE) {
+      if (at) await new Promise((done) => setTimeout(done));
+      layer.append(...groups.slice(at, at + AT_ONCE));
+    }
+    if (focused && document.activeElement === document.body) this.#groups.get(focused)?.focus();
   }
 
   /** @returns {string} the node that somebody who has just come wants to see */
