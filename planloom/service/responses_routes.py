@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import JSONResponse, Response
 
@@ -89,14 +89,27 @@ def _add_look(api: APIRouter, service: Service) -> None:
 
     @api.get(
         "/responses/{response_id}",
-        response_model=ResponseShape,
-        responses=described(404),
+        response_class=Response,
+        responses={**described(400, 404), **_STREAMED},
         summary="Look at a response",
         tags=["openai"],
     )
-    async def get_response(response_id: _ResponseId, visit: Annotated[Visit, Depends(reads)]) -> JSONResponse:
-        """Return a run as it stands."""
-        return JSONResponse(await _stands(visit, await _run_of(visit, response_id)))
+    async def get_response(
+        response_id: _ResponseId,
+        visit: Annotated[Visit, Depends(reads)],
+        stream: Annotated[bool, Query(description="Follow it until it is at rest.")] = False,
+        starting_after: Annotated[int, Query(ge=-1, description="`sequence_number` of the last event seen.")] = -1,
+    ) -> Response:
+        """Return a run as it stands, or stream it from its beginning; it goes on when the client leaves."""
+        run_id = await _run_of(visit, response_id)
+        if not stream:
+            return JSONResponse(await _stands(visit, run_id))
+        must_have_room(visit)
+        model = RunView(await visit.history(run_id)).name
+        telling = Telling(run_id=run_id, model=model)
+        answering = _Answering(visit=visit, run_id=run_id, telling=telling, past=[], keep=True)
+        pieces = pieces_of(_behind(answering.events(), starting_after), telling.error_of, named=True)
+        return EventStream(pieces, service.limits.send_s, {RUN_ID: run_id})
 
     @api.post(
         "/responses/{response_id}/cancel",
@@ -110,6 +123,14 @@ def _add_look(api: APIRouter, service: Service) -> None:
         run_id = await _run_of(visit, response_id)
         await cancel(visit, RunView(await visit.history(run_id)))
         return JSONResponse(await _stands(visit, run_id))
+
+
+async def _behind(events: AsyncGenerator[JsonObject | None], number: int) -> AsyncGenerator[JsonObject | None]:
+    async with aclosing(events):
+        async for event in events:
+            seen = None if event is None else event["sequence_number"]
+            if not isinstance(seen, int) or seen > number:
+                yield event
 
 
 async def _run_of(visit: Visit, response_id: str) -> RunId:

@@ -105,6 +105,25 @@ async def test_a_run_in_the_background_is_looked_at_and_cancelled(serve: Serve, 
             await client.responses.cancel(begun.id)
 
 
+async def test_a_stream_that_was_lost_is_gone_on_with_where_it_stood(serve: Serve, gate: Gate) -> None:
+    async with serve() as site, await client_of(site) as client, await client_of(site, "acme", "viewer") as viewer:
+        lost = await client.responses.create(model="gated", input="x", background=True, stream=True)
+        first = [await anext(lost) for _ in range(4)]
+        await lost.close()
+        number = first[-1].sequence_number
+        begun = first[0].response  # type: ignore[union-attr]
+        async with await viewer.responses.retrieve(begun.id, stream=True, starting_after=number) as left:
+            following = await anext(left)
+        assert following.sequence_number == number + 1
+        gate.open.set()
+        rest = [event async for event in await viewer.responses.retrieve(begun.id, stream=True, starting_after=number)]
+        assert [event.sequence_number for event in (*first, *rest)] == [*range(len(first) + len(rest))]
+        assert (rest[0].type, rest[-1].type) == (following.type, "response.completed")
+        assert rest[-1].response.output_text == "42"  # type: ignore[union-attr]
+        whole = [event.type async for event in await viewer.responses.retrieve(begun.id, stream=True)]
+        assert whole == [event.type for event in (*first, *rest)]
+
+
 async def test_what_goes_wrong_is_told_as_the_client_knows_it(serve: Serve) -> None:
     async with serve(more=[SHOUT, BROKEN]) as site, await client_of(site) as client:
         failed = await client.responses.create(model="broken", input="x")
