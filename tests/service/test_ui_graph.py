@@ -109,8 +109,15 @@ async def test_whatever_the_plan_nothing_stands_over_anything_else(serve: Serve,
         assert await page.evaluate(FAULTS, asked) == []
 
 
-async def test_a_long_chain_goes_downwards_where_it_would_run_out_of_sight(serve: Serve, browser: Browser) -> None:
+async def test_a_long_chain_goes_downwards_and_what_is_in_the_middle_stays_there_when_it_is_zoomed(
+    serve: Serve, browser: Browser
+) -> None:
     needs: Needs = {f"n{at}": (f"n{at - 1}",) if at else () for at in range(40)}
     async with serve(more=[workflow(needs)], auth=anyone()) as site, opened(browser, site.url, width=1440) as page:
         await look_at(page, site, needs)
         assert await page.evaluate(TOO_WIDE) < 2
+        await page.get_by_label("Find a node").fill("n30")
+        await page.get_by_label("Find a node").press("Enter")
+        for name in ("Zoom in", "Zoom in", "Zoom in", "Zoom out"):
+            await page.get_by_role("button", name=name).click()
+            await expect(page.locator('.graph [data-node="n30"]')).to_be_in_viewport()

@@ -46,10 +46,14 @@ export class Viewport {
     this.#apply(Math.min(1, what === "whole" ? whole : Math.max(READABLE, across)));
   }
 
-  /** @param {number} zoom */
+  /** @param {number} zoom what is in the middle of the frame stays there */
   scale(zoom) {
+    const { frame } = this;
+    const [left, top] = [frame.clientWidth / 2, frame.clientHeight / 2];
+    const [x, y] = [(frame.scrollLeft + left) / this.#zoom, (frame.scrollTop + top) / this.#zoom];
     this.#keeps = "";
     this.#apply(zoom);
+    frame.scrollTo({ left: x * this.#zoom - left, top: y * this.#zoom - top });
   }
 
   /**
