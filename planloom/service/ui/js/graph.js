@@ -3,6 +3,7 @@
 import { drawn, element } from "./element.js";
 import { elementsOf, faceOf, SIGNS } from "./face.js";
 import { Layout } from "./layout.js";
+import { arrows, frame } from "./ornaments.js";
 import { route } from "./route.js";
 import { showTally } from "./tally.js";
 import { Viewport } from "./viewport.js";
@@ -295,16 +296,4 @@ export class Graph {
     this.#show(id);
     this.onChoose(id);
   }
-}
-
-/** Tips of edges: an edge on the critical path has one of its own, because a tip takes no colour from its edge. */
-function arrows() {
-  const box = { markerWidth: 7, markerHeight: 7, refX: 6.5, refY: 3.5, orient: "auto", markerUnits: "userSpaceOnUse" };
-  const tips = ["tip", "critical-tip"].map((id) => drawn("marker", { id, ...box }, drawn("path", { d: "M0 0L7 3.5L0 7z" })));
-  return drawn("defs", {}, ...tips);
-}
-
-/** @param {import("./arrange.js").Box} block */
-function frame({ x, y, width, height }) {
-  return drawn("rect", { class: "block", x: x - width / 2, y: y - height / 2, width, height, rx: 12 });
 }
