@@ -3,12 +3,14 @@
 import { addressOf } from "./address.js";
 import { Chart } from "./chart.js";
 import { element } from "./element.js";
+import { Turns } from "./turns.js";
 import { percent, several, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").Quality} Quality */
 
 export class QualityPage {
   title = "Quality";
+  #turns = new Turns();
 
   /**
    * @param {import("./api.js").Api} api
@@ -19,19 +21,19 @@ export class QualityPage {
     this.api = api;
     this.root = root;
     this.query = query;
+    this.choice = element("select");
     this.body = element("div", { class: "quality", "aria-live": "polite" });
   }
 
   async open() {
     const { workflows } = await this.api.get("/workflows");
     const names = ["", ...workflows.map((/** @type {{ name: string }} */ line) => line.name)];
-    const { workflow = "" } = this.query;
-    const options = names.map((name) => element("option", { value: name, selected: name === workflow }, name || "any"));
-    const choice = element("select", {}, ...options);
-    choice.addEventListener("change", () => (location.hash = addressOf(["quality"], { workflow: choice.value })));
+    this.choice.append(...names.map((name) => element("option", { value: name }, name || "any")));
+    this.choice.value = this.query.workflow ?? "";
+    this.choice.addEventListener("change", () => (location.hash = addressOf(["quality"], { workflow: this.choice.value })));
     this.root.replaceChildren(
       element("h1", {}, "Quality against compute"),
-      element("div", { class: "filters" }, element("label", {}, "Workflow ", choice)),
+      element("div", { class: "filters" }, element("label", {}, "Workflow ", this.choice)),
       this.body,
     );
     await this.#load();
@@ -46,13 +48,16 @@ export class QualityPage {
   goTo({ parts: [kind], query }) {
     if (kind !== "quality") return false;
     this.query = query;
+    this.choice.value = query.workflow ?? "";
+    this.#turns.drop();
     this.#load().catch((error) => this.body.replaceChildren(element("p", { class: "problem", role: "alert" }, error.message)));
     return true;
   }
 
   async #load() {
     this.body.replaceChildren(element("p", { class: "hint" }, "Replaying…"));
-    this.#show(await this.api.get("/quality", { workflow: this.query.workflow ?? "" }));
+    const found = this.api.get("/quality", { workflow: this.query.workflow ?? "" });
+    await this.#turns.show(found, (quality) => this.#show(quality));
   }
 
   /** @param {Quality} found */

@@ -11,6 +11,7 @@ import { count, duration, several, usd } from "./words.js";
 
 export class RunHead {
   #values = "";
+  #refused = false;
   /** @type {RunRecord | null} */
   #record = null;
 
@@ -36,13 +37,18 @@ export class RunHead {
     this.timer = window.setInterval(() => this.#tick(), 1000);
   }
 
-  /** @param {RunRecord} record */
+  /**
+   * Why a deed was refused stays until another is tried or the run stands differently.
+   *
+   * @param {RunRecord} record
+   */
   update(record) {
+    if (this.#record?.status !== record.status) this.#refused = false;
     this.#record = record;
     this.name.textContent = record.name;
     if (this.state.textContent !== record.status) this.state.replaceChildren(badge(record.status));
     this.rehearsal.hidden = !record.rehearsal;
-    this.problem.hidden = true;
+    this.problem.hidden = !this.#refused;
     this.#showDeeds(record);
     this.#tick();
     this.#showValues(record);
@@ -111,10 +117,12 @@ export class RunHead {
    */
   async #do(name, button) {
     if (button instanceof HTMLButtonElement) button.disabled = true;
+    this.#refused = false;
     try {
       await this.api.post(`${this.path}/${name}`);
       this.onDone();
     } catch (error) {
+      this.#refused = true;
       this.told(error);
     } finally {
       if (button instanceof HTMLButtonElement) button.disabled = false;

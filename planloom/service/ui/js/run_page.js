@@ -1,6 +1,6 @@
 /** One run, live: how it stands, what waits, its graph, and everything behind it. */
 
-import { addressOf } from "./address.js";
+import { addressOf, readAddress } from "./address.js";
 import { Approvals } from "./approvals.js";
 import { showCosts } from "./costs.js";
 import { showDecisions } from "./decisions.js";
@@ -170,7 +170,7 @@ export class RunPage {
     const record = await this.api.get(this.path);
     if (this.#closed) return;
     this.#record = record;
-    if (record.live) this.#follow();
+    if (record.live || record.last_event_id > this.stream.last) this.#follow();
     this.#show();
   }
 
@@ -196,9 +196,9 @@ export class RunPage {
     location.hash = addressOf(["runs", this.runId, nodeId], { view: this.view });
   }
 
-  /** @param {string} name of a view */
+  /** @param {string} name of a view; the node is that of the address, which may have changed and not been told yet */
   #look(name) {
     this.view = name.toLowerCase();
-    history.replaceState(null, "", addressOf(["runs", this.runId, this.nodeId], { view: this.view }));
+    history.replaceState(null, "", addressOf(readAddress().parts, { view: this.view }));
   }
 }

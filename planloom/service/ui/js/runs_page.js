@@ -5,6 +5,7 @@ import { badge } from "./badge.js";
 import { element } from "./element.js";
 import { momentOf } from "./moment.js";
 import { showTable } from "./renew.js";
+import { Turns } from "./turns.js";
 import { duration, usd } from "./words.js";
 
 /** @typedef {import("./shapes.js").RunLine} RunLine */
@@ -21,6 +22,7 @@ export class RunsPage {
   /** @type {Map<string, string>} cursor of the page before each */
   #before = new Map();
   #shown = "";
+  #turns = new Turns();
 
   /**
    * @param {import("./api.js").Api} api
@@ -64,7 +66,7 @@ export class RunsPage {
       this.table,
       this.pager,
     );
-    this.#fill();
+    this.#fill({});
     await this.#load();
   }
 
@@ -78,16 +80,24 @@ export class RunsPage {
    */
   goTo({ parts, query }) {
     if (parts[0] !== "runs" || parts[1]) return false;
+    const before = this.query;
     this.query = query;
-    this.#fill();
+    this.#fill(before);
+    this.#turns.drop();
     void this.#renew();
     return true;
   }
 
-  #fill() {
-    this.status.value = this.query.status ?? "";
-    this.workflow.value = this.query.workflow ?? "";
-    this.find.value = this.query.find ?? "";
+  /**
+   * Fields whose part of the address stays as it was keep what is typed into them.
+   *
+   * @param {Record<string, string>} before
+   */
+  #fill(before) {
+    for (const [name, field] of Object.entries({ status: this.status, workflow: this.workflow, find: this.find })) {
+      const value = this.query[name] ?? "";
+      if (value !== (before[name] ?? "")) field.value = value;
+    }
   }
 
   #filter() {
@@ -98,7 +108,6 @@ export class RunsPage {
   async #renew() {
     try {
       await this.#load();
-      this.problem.textContent = "";
     } catch (error) {
       this.problem.textContent = error instanceof Error ? error.message : String(error);
     }
@@ -106,8 +115,14 @@ export class RunsPage {
 
   async #load() {
     const { status = "", workflow = "", find = "", after = "" } = this.query;
-    const page = await this.api.get("/runs", { status, workflow, find, cursor: after, limit: PAGE });
-    const live = page.runs.some((/** @type {RunLine} */ run) => run.ended_at === null);
+    const page = this.api.get("/runs", { status, workflow, find, cursor: after, limit: PAGE });
+    await this.#turns.show(page, (found) => this.#draw(found));
+  }
+
+  /** @param {{ runs: RunLine[], next_cursor: string | null }} page */
+  #draw(page) {
+    this.problem.textContent = "";
+    const live = page.runs.some((run) => run.ended_at === null);
     const shown = JSON.stringify([page, this.query, live && Date.now()]);
     if (shown === this.#shown) return;
     this.#shown = shown;

@@ -10,6 +10,7 @@ import { Misfit } from "./form_parts.js";
 
 export class StartPage {
   title = "Start a run";
+  #closed = false;
 
   /**
    * @param {import("./api.js").Api} api
@@ -29,7 +30,9 @@ export class StartPage {
     else this.#showForm(await this.api.get(`/workflows/${encodeURIComponent(this.name)}`));
   }
 
-  close() {}
+  close() {
+    this.#closed = true;
+  }
 
   async #showList() {
     const { workflows } = await this.api.get("/workflows");
@@ -77,7 +80,7 @@ export class StartPage {
     try {
       const body = { workflow: this.name, inputs: form.values() };
       const { run_id } = await this.api.post("/runs", body, { "Idempotency-Key": this.key });
-      location.hash = `#/runs/${encodeURIComponent(run_id)}`;
+      if (!this.#closed) location.hash = `#/runs/${encodeURIComponent(run_id)}`;
     } catch (error) {
       if (error instanceof Misfit) form.tell([{ pointer: error.pointer, detail: error.message }]);
       else {
