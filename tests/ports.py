@@ -1,11 +1,16 @@
-"""Apps of tests on ports of their own, over real HTTP."""
+"""Apps of tests on ports of their own, over real HTTP, and ports for servers that start later or start again."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
+
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 50
+_PORTS = iter(range(20_000 + 200 * _WORKER, 20_000 + 200 * _WORKER + 200))
 
 
 @asynccontextmanager
@@ -28,3 +33,12 @@ async def on_port(app: ASGIApp, *, forced: bool = False) -> AsyncIterator[str]:
         finally:
             server.should_exit, server.force_exit = True, forced
             await task
+
+
+def free_port() -> int:
+    """Return a port that stays free until a server takes it: one that the system gives to no connection."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")

@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 _numbers = count()
 
@@ -55,7 +56,7 @@ class Postgres:
             command,
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=200,
             cwd="/",
             user=user,
             group=group,
@@ -140,13 +141,10 @@ def served(*, pgvector: bool = False) -> Iterator[Postgres]:
         other = "PostgreSQL's server is not installed (Debian: apt-get install postgresql)"
         pytest.skip(lacks if pgvector else other)
     account = _account()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     if account:
         os.chown(folder, account.pw_uid, account.pw_gid)
-    server = Postgres(folder / "data", binaries, port, account)
+    server = Postgres(folder / "data", binaries, free_port(), account)
     try:
         server.run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
         server.start()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import httpx
 from fastapi import FastAPI
 from ports import on_port
 from programs import PLANLOOM, Program, begin
+from support import WAIT_S
 
 from planloom import Engine, Workflow
 from planloom.core.json import JsonObject
@@ -106,13 +106,7 @@ class Site:
 
     async def client(self, tenant: str = "acme", role: Role = "admin") -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {await self.key(tenant, role)}"}
-        return httpx.AsyncClient(base_url=f"{self.url}/v1", headers=headers, timeout=20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return httpx.AsyncClient(base_url=f"{self.url}/v1", headers=headers, timeout=WAIT_S)
 
 
 @asynccontextmanager
@@ -167,9 +161,11 @@ class Serve:
             yield Site(url, engine, app)
 
 
-async def events_of(http: httpx.AsyncClient, run_id: str, after: int = 0, most: int | None = None) -> list[Numbered]:
-    """Follow a run until its stream ends, or until so many events have come."""
-    found: list[Numbered] = []
+async def events_of(
+    http: httpx.AsyncClient, run_id: str, after: int = 0, most: int | None = None, into: list[Numbered] | None = None
+) -> list[Numbered]:
+    """Follow a run until its stream ends, or until so many events have come; they can be seen as they come."""
+    found = list[Numbered]() if into is None else into
     headers = {"Last-Event-ID": str(after)} if after else {}
     async with http.stream("GET", f"/runs/{run_id}/events", headers=headers) as response:
         if response.status_code == 204:
@@ -209,8 +205,10 @@ async def raw_events(url: str, key: str, run_id: str, after: int = 0, most: int 
 
 async def settled(http: httpx.AsyncClient, run_id: str) -> JsonObject:
     """Wait until a run is over or waits, and return its record."""
-    record: JsonObject = {}
-    while record.get("status", "running") == "running" or record.get("live"):
-        await asyncio.sleep(0.02)
-        record = (await http.get(f"/runs/{run_id}")).json()
-    return record
+    pause_s = 0.02
+    while True:
+        await asyncio.sleep(pause_s)
+        record = (await http.get(f"/runs/{run_id}")).raise_for_status().json()
+        if record["status"] != "running" and not record["live"]:
+            return record
+        pause_s = min(1.1 * pause_s, 0.2)  # a tenant may ask ten times a second

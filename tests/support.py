@@ -7,6 +7,9 @@ from typing import Protocol
 from planloom.configs.load import Workflow
 from planloom.core.json import JsonObject
 
+WAIT_S = 120.0
+"""How long a test's client waits for an answer: what never comes fails in the end, and a slow machine is no failure."""
+
 
 @dataclass
 class ModelServer:

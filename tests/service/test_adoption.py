@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
-from service_support import Gate, Serve, Site, free_port, serving, settled
+from ports import free_port
+from service_support import Gate, Serve, Site, serving, settled
 
 from planloom.core.plan import RunId
 from planloom.service.limits import Limits

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from service_support import CAREFUL, on_port
+from ports import on_port
+from service_support import CAREFUL
 
 from planloom import Engine, Workflow
 from planloom.service import anyone, lifespan, router

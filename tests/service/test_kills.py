@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
-from service_support import Numbered, events_of, free_port, serving, settled
+from ports import free_port
+from service_support import Numbered, events_of, serving, settled
+from support import WAIT_S
 
 GATES = '''
 import asyncio
@@ -70,7 +72,7 @@ async def cut_off_and_go_on(folder: Path, stop: signal.Signals) -> list[Numbered
     (folder / "gates.py").write_text(GATES)
     (folder / "slow.yaml").write_text(SLOW)
     port, seen = free_port(), list[Numbered]()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", timeout=20) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", timeout=WAIT_S) as http:
         async with serving(folder, port) as server, asyncio.TaskGroup() as group:
             run_id = (await http.post("/runs", json={"workflow": "slow"})).json()["run_id"]
             group.create_task(follow_to_the_cut(http, run_id, seen))
@@ -111,7 +113,7 @@ async def test_a_server_stops_what_is_cancelled_through_another_and_takes_up_wha
         first = await stack.enter_async_context(serving(tmp_path, ports[0]))
         second = await stack.enter_async_context(serving(tmp_path, ports[1], "--log-format", "json"))
         here, there = [
-            await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", timeout=20))
+            await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", timeout=WAIT_S))
             for port in ports
         ]
         run_ids = [(await here.post("/runs", json={"workflow": "slow"})).json()["run_id"] for _ in range(2)]
@@ -122,7 +124,7 @@ async def test_a_server_stops_what_is_cancelled_through_another_and_takes_up_wha
         await first.kill()
         (tmp_path / "open").touch()
         while (await there.get(f"/runs/{run_ids[1]}")).json()["status"] != "done":
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
         assert (await there.get(f"/runs/{run_ids[0]}")).json()["status"] == "cancelled"
     assert sorted(marks(tmp_path)) == ["a", "a", "b", "b", "c", "wait", "wait", "wait"]
     lines = [json.loads(line) for line in second.err.splitlines()]

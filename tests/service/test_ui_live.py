@@ -6,7 +6,8 @@ import httpx
 import pytest
 from browser import opened
 from playwright.async_api import Browser, expect
-from service_support import Gate, Serve, Site, free_port, serving, settled
+from ports import free_port
+from service_support import Gate, Serve, Site, serving, settled
 
 from planloom.service import anyone
 

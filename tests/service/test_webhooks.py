@@ -7,8 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ports import free_port
 from receiver import SECRET, hooks, receiving
-from service_support import Gate, Serve, events_of, free_port, serving, settled
+from service_support import Gate, Serve, events_of, serving, settled
+from support import WAIT_S
 
 from planloom.cli import main
 from planloom.core.json import JsonObject
@@ -189,7 +191,10 @@ async def test_the_end_of_a_run_arrives_though_the_server_is_killed_in_the_run_a
     (tmp_path / "gates.py").write_text(GATES)
     (tmp_path / "slow.yaml").write_text(SLOW)
     port, env = free_port(), {**os.environ, "PLANLOOM_WEBHOOK_SECRET": SECRET}
-    async with receiving(500) as receiver, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1") as http:
+    async with (
+        receiving(500) as receiver,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1", timeout=WAIT_S) as http,
+    ):
         told = ("--webhook", receiver.url, "--webhook-private")
         async with serving(tmp_path, port, *told, env=env) as server:
             run_id = await started(http, "slow")
