@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
+_WAIT_MS = 120_000  # what waits for nothing fails in the end; a slow machine is no failure
+expect.set_options(timeout=_WAIT_MS)
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -50,7 +52,7 @@ async def opened(
     tab = Tab(await context.new_page())
     tab.page.on("console", tab.hear)
     tab.page.on("pageerror", lambda error: tab.faults.append(str(error)))
-    tab.page.set_default_timeout(30_000)
+    tab.page.set_default_timeout(_WAIT_MS)
     await tab.page.goto(url)
     yield tab.page
     await context.close()

@@ -9,6 +9,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from ports import on_port
 from postgres import Postgres, served
 from support import MakeWorkflow, ModelServer, ServeModel
@@ -16,6 +17,11 @@ from support import MakeWorkflow, ModelServer, ServeModel
 from planloom.configs.load import Workflow
 from planloom.models.rehearsal import rehearsal_app
 from planloom.models.script import load_script
+
+# How long an example takes is the machine's affair, on a desk as in CI, for which hypothesis has such a profile.
+settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if not os.environ.get("CI"):
+    settings.load_profile("desk")
 
 
 @pytest.hookimpl(optionalhook=True)

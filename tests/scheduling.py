@@ -68,7 +68,7 @@ async def idle() -> None:
 async def play(graph: Graph, drives: Drives) -> dict[NodeId, Settled | None]:
     scheduler = Scheduler(drives)
     scheduler.grow(nodes_of(graph), deps_of(graph))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await scheduler.run()
 
 

@@ -215,7 +215,7 @@ def test_the_program_is_named_as_it_was_called(folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
     assert f"{sys.executable} -m planloom approve " in ran.stdout
 

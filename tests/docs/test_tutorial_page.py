@@ -38,7 +38,7 @@ def run_until_killed(line: str, last: str) -> str:
     return program.out + program.err
 
 
-@pytest.mark.timeout(150)  # some twenty commands, one after the other
+@pytest.mark.timeout(300)  # some twenty commands, one after the other
 def test_the_tutorial_runs_from_its_first_command_to_its_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from played import ROOT, without_pauses
 from ports import on_port
 from service_support import raw_events
+from support import WAIT_S
 
 
 def load(path: Path) -> ModuleType:
@@ -49,7 +50,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 async def test_a_run_started_over_http_goes_on_and_can_be_followed(service: ModuleType, tmp_path: Path) -> None:
-    async with on_port(service.app) as url, httpx.AsyncClient(base_url=url, timeout=50) as http:
+    async with on_port(service.app) as url, httpx.AsyncClient(base_url=url, timeout=WAIT_S) as http:
         assert (await http.get("/")).json() == {"shop": "open"}
         started = await http.post("/v1/runs", json={"workflow": "programming"})
         assert started.status_code == 202, started.text
@@ -62,7 +63,7 @@ async def test_a_run_started_over_http_goes_on_and_can_be_followed(service: Modu
 
 
 async def test_wrong_inputs_and_unknown_runs_are_the_callers_fault(service: ModuleType) -> None:
-    async with on_port(service.app) as url, httpx.AsyncClient(base_url=url) as http:
+    async with on_port(service.app) as url, httpx.AsyncClient(base_url=url, timeout=WAIT_S) as http:
         wrong = await http.post("/v1/runs", json={"workflow": "programming", "inputs": {"topic": "x"}})
         unknown = await http.get("/v1/runs/none")
     assert (wrong.status_code, unknown.status_code) == (422, 404)

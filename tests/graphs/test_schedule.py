@@ -61,7 +61,7 @@ def test_a_plan_that_arrives_in_pieces_in_any_order_runs_the_same(
 
     async def run() -> dict[NodeId, Settled | None]:
         scheduler.add_source(source())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await scheduler.run()
 
     assert asyncio.run(run()) == expected(graph, ends)
@@ -73,7 +73,7 @@ async def test_siblings_of_a_hanging_node_run_to_their_end() -> None:
     drives = Drives()
     drives.gate("hang")
     graph: Graph = {"hang": [], "behind": ["hang"], **{f"c{n}": [f"c{n - 1}"] if n else [] for n in range(20)}}
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         task = group.create_task(play(graph, drives))
         await drives.started["hang"].wait()
         while ("end", "c19") not in drives.log:
@@ -120,7 +120,7 @@ async def test_the_plan_grows_while_it_runs() -> None:
 
     scheduler.grow([node("a")], deps_of({"a": []}))
     scheduler.add_source(source())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await scheduler.run() == {"a": DONE, "b": DONE, "c": DONE}
 
 
@@ -140,7 +140,7 @@ async def test_a_source_added_while_it_runs_keeps_it_from_ending() -> None:
 
     scheduler = Scheduler(drive)
     scheduler.grow(nodes_of({"a": [], "b": ["a"]}), deps_of({"a": [], "b": ["a"]}))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await scheduler.run() == {"a": DONE, "b": DONE}
     assert drives.starts() == ["a", "a2", "b"]
 
@@ -159,7 +159,7 @@ async def test_a_write_node_waits_for_the_end_of_a_plan_still_being_written() ->
         scheduler.replace([write, read, node("after")], deps)
 
     scheduler.add_source(source())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         settled = await scheduler.run()
     assert seen == [["read"]]
     assert drives.starts() == ["read", "write", "after"]
@@ -170,7 +170,7 @@ async def test_a_write_node_whose_plan_never_ends_well_never_runs() -> None:
     drives = Drives()
     scheduler = Scheduler(drives)
     scheduler.grow([node("write", effect="write")], deps_of({"write": []}), provisional=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await scheduler.run() == {"write": None}
     assert drives.starts() == []
 
@@ -189,7 +189,7 @@ async def test_an_exception_out_of_a_drive_cancels_the_rest_and_propagates() -> 
     graph: Graph = {"hang": [], "bug": [], "after": ["hang"]}
     scheduler.grow(nodes_of(graph), deps_of(graph))
     with pytest.raises(ExceptionGroup) as caught:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await scheduler.run()
     assert caught.group_contains(ZeroDivisionError, match="a bug")
     assert drives.log == [("start", "hang"), ("cancel", "hang")]
@@ -207,7 +207,7 @@ async def test_an_exception_out_of_a_source_cancels_the_rest_and_propagates() ->
     scheduler.grow([node("hang")], deps_of({"hang": []}))
     scheduler.add_source(source())
     with pytest.raises(ExceptionGroup) as caught:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await scheduler.run()
     assert caught.group_contains(LookupError)
     assert drives.log[-1] == ("cancel", "hang")
@@ -229,7 +229,7 @@ async def test_cancelling_the_run_leaves_no_task() -> None:
     scheduler.grow(nodes_of(graph), deps_of(graph))
     scheduler.add_source(source())
     before = asyncio.all_tasks()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         task = group.create_task(scheduler.run())
         for gate in ("a", "b"):
             await drives.started[gate].wait()

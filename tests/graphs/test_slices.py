@@ -84,7 +84,7 @@ async def test_nothing_is_read_that_was_not_given(artifacts: Artifacts, asked: J
         await Slices(artifacts).read({"artifact": f"sha256:{kept.digest}", **asked}, set())
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.text(alphabet="aé日🙂\n", min_size=1, max_size=60), st.integers(1, 9), st.none() | st.integers(1, 3))
 async def test_slices_one_after_the_other_make_up_the_whole(
     artifacts: Artifacts, text: str, limit: int, lines: int | None

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from planloom import tool
 
 def _receipt(request) -> str | None:
-    with urllib.request.urlopen(request, timeout=30) as reply:
+    with urllib.request.urlopen(request, timeout=120) as reply:
         return json.loads(reply.read())["receipt"]
 
 def _send(**body: str) -> str:

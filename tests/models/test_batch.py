@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import openai
 import pytest
-from support import ServeModel
+from support import WAIT_S, ServeModel
 
 from planloom.configs.load import Workflow
 from planloom.configs.spec import RungSpec
@@ -54,7 +54,7 @@ async def rung_at(url: str, **batch: object) -> AsyncIterator[Rung]:
 
 
 async def batches(url: str) -> list[dict[str, object]]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=WAIT_S) as client:
         return (await client.get(f"{url}/batches")).json()["data"]
 
 

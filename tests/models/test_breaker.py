@@ -180,7 +180,7 @@ async def test_timeouts_in_a_row_open_the_circuit(kit) -> None:
             await asyncio.sleep(0.02)
 
     async with kit.provider(silence) as provider, kit.gateway() as gateway:
-        rung = gateway.rung("mini", kit.spec(provider, timeout=0.05))
+        rung = gateway.rung("mini", kit.spec(provider, timeout=0.5))
         for _ in range(5):
             with pytest.raises(ModelError, match="no complete reply"):
                 await rung(kit.ask())

@@ -59,7 +59,7 @@ async def test_a_stream_that_stalls_ends_at_the_deadline(kit) -> None:
             await asyncio.sleep(0.02)
 
     async with kit.provider(stall) as provider, kit.gateway() as gateway:
-        error = await failure(gateway.rung("mini", kit.spec(provider, timeout=0.3)).stream(kit.ask()))
+        error = await failure(gateway.rung("mini", kit.spec(provider, timeout=2)).stream(kit.ask()))
     assert (error.kind, error.billed) == (FailureKind.TIMEOUT, True)
     assert len(provider.hits) == 1
 

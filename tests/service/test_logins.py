@@ -8,6 +8,7 @@ import pytest
 from fastapi import Request
 from service_support import Serve, events_of
 from sqlalchemy import update
+from support import WAIT_S
 
 from planloom import Engine
 from planloom.service.caller import Caller, unauthorized
@@ -21,7 +22,7 @@ from planloom.state.tables import api_keys
 async def test_who_tries_keys_must_wait_and_who_was_let_in_need_not(serve: Serve) -> None:
     async with serve(limits=Limits(failed_logins_per_minute=2)) as site, await site.client() as known:
         assert (await known.get("/runs")).status_code == 200
-        async with httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
+        async with httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
             told = [await http.get("/runs", headers={"Authorization": f"Bearer pl_x{n}_guess"}) for n in range(3)]
             assert [reply.status_code for reply in told] == [401, 401, 429]
             assert told[2].json()["type"] == "urn:planloom:problem:too-many-requests"
@@ -78,7 +79,7 @@ async def test_open_streams_end_when_their_key_is_revoked_or_expires(serve: Serv
         keys = Keys(site.engine.journal)
         revoked, passing = [await keys.create("acme", "viewer", lifetime_s=600) for _ in range(2)]
         clients = [
-            httpx.AsyncClient(base_url=f"{site.url}/v1", headers={"Authorization": f"Bearer {key}"}, timeout=20)
+            httpx.AsyncClient(base_url=f"{site.url}/v1", headers={"Authorization": f"Bearer {key}"}, timeout=WAIT_S)
             for key in (revoked, passing)
         ]
         async with asyncio.TaskGroup() as group:

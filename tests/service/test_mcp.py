@@ -15,6 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent
 from service_support import CAREFUL, SUM, Gate, Serve, Site, settled
+from support import WAIT_S
 
 from planloom import Engine
 
@@ -42,7 +43,7 @@ ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def client_at(site: Site, mode: str = "auto", **who: str) -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {await site.key(**who)}"}  # type: ignore[arg-type]
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=20) as http,
+        httpx2.AsyncClient(headers=headers, timeout=WAIT_S) as http,
         Client(streamable_http_client(f"{site.url}/mcp", http_client=http), mode=mode) as client,
     ):
         yield client
@@ -159,7 +160,7 @@ async def test_a_cancelled_call_cancels_its_run(serve: Serve, gate: Gate, mode: 
 
 
 async def test_only_callers_of_the_service_are_let_in_and_sessions_are_their_own(serve: Serve) -> None:
-    async with serve() as site, httpx2.AsyncClient() as http:
+    async with serve() as site, httpx2.AsyncClient(timeout=WAIT_S) as http:
         hello = {
             "jsonrpc": "2.0",
             "id": 1,

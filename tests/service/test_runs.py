@@ -130,11 +130,13 @@ async def test_a_run_that_waits_can_be_cancelled(serve: Serve) -> None:
         assert (await settled(http, run_id))["status"] == "cancelled"
 
 
-async def test_an_answer_that_comes_while_a_run_is_coming_to_rest_is_not_lost(serve: Serve) -> None:
-    async with serve() as site, await site.client() as http:
-        run_id = (await http.post("/runs", json={"workflow": "careful"})).json()["run_id"]
+async def test_an_answer_that_comes_while_a_run_is_coming_to_rest_is_not_lost(serve: Serve, gate: Gate) -> None:
+    text = "{version: 1, name: held, nodes: {wait: {tool: gate}, send: {code: '1', needs: [wait], approve: true}}}"
+    async with serve(more=[text]) as site, await site.client() as http:
+        run_id = (await http.post("/runs", json={"workflow": "held"})).json()["run_id"]
         handle = site.engine.at_work(run_id)
         assert handle is not None
+        gate.open.set()
         while handle.view.status != "waiting":
             await handle.news.wait()
         (waits,) = handle.view.pending.values()

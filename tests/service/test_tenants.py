@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from service_support import Gate, Serve, Site, settled
+from support import WAIT_S
 
 from planloom.core.plan import RunId
 from planloom.service.caller import this_machine
@@ -139,7 +140,7 @@ async def test_keys_are_kept_as_digests_and_end_when_revoked_or_expired(serve: S
         keys = Keys(site.engine.journal)
         key = await site.key()
         short = await keys.create("acme", "viewer", lifetime_s=0.0)
-        async with httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
+        async with httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
 
             async def status(value: str) -> int:
                 return (await http.get("/runs", headers={"Authorization": value})).status_code
@@ -202,7 +203,7 @@ async def test_a_tenant_has_so_many_requests_runs_and_dollars(serve: Serve, gate
 
 
 async def test_without_keys_only_this_machine_is_answered(serve: Serve) -> None:
-    async with serve(auth=this_machine) as site, httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
+    async with serve(auth=this_machine) as site, httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
         assert (await http.get("/runs")).status_code == 200
         assert (await http.get("/runs", headers={"Host": "evil.example"})).status_code == 403
         posted = await http.post(

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from jwt.algorithms import RSAAlgorithm
 from ports import on_port
 from service_support import Serve
+from support import WAIT_S
 
 from planloom.service.tokens import Issuer, tokens
 
@@ -36,7 +37,7 @@ class Provider:
             "iss": "https://id.example",
             "aud": "planloom",
             "sub": "ann",
-            "exp": int(time.time()) + 60,
+            "exp": int(time.time()) + 600,
             "tenant": "acme",
             "role": "runner",
             **claims,
@@ -76,7 +77,7 @@ async def test_a_token_opens_its_tenant_and_nothing_opens_without_what_must_be_i
     serve: Serve, provider: Provider
 ) -> None:
     issuer = Issuer(issuer="https://id.example", audience="planloom", jwks_url=provider.url)
-    async with serve(auth=tokens(issuer)) as site, httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
+    async with serve(auth=tokens(issuer)) as site, httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
 
         async def status(token: str, method: str = "GET", path: str = "/runs") -> int:
             body = {"json": {"workflow": "sum", "inputs": {"a": 1}}} if method == "POST" else {}
@@ -111,7 +112,7 @@ async def test_a_token_opens_its_tenant_and_nothing_opens_without_what_must_be_i
 
 async def test_an_issuer_that_cannot_be_reached_is_no_fault_of_the_caller(serve: Serve, provider: Provider) -> None:
     issuer = Issuer(issuer="https://id.example", audience="planloom", jwks_url="http://127.0.0.1:9/jwks")
-    async with serve(auth=tokens(issuer)) as site, httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
+    async with serve(auth=tokens(issuer)) as site, httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
         reply = await http.get("/runs", headers={"Authorization": f"Bearer {provider.token()}"})
         assert (reply.status_code, reply.json()["type"]) == (503, "urn:planloom:problem:unavailable")
 
@@ -120,11 +121,11 @@ async def test_a_new_key_of_the_issuer_is_fetched_and_unknown_ones_do_not_make_i
     serve: Serve, provider: Provider
 ) -> None:
     issuer = Issuer(issuer="https://id.example", audience="planloom", jwks_url=provider.url, refetch_s=0)
-    patient = replace(issuer, refetch_s=60)
+    patient = replace(issuer, refetch_s=600)
     fresh = await asyncio.to_thread(rsa.generate_private_key, 65537, 2048)
 
     async def status(url: str, token: str) -> int:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=WAIT_S) as http:
             return (await http.get(f"{url}/v1/runs", headers={"Authorization": f"Bearer {token}"})).status_code
 
     async with serve(auth=tokens(issuer)) as site, serve(auth=tokens(patient)) as other:

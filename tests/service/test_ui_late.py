@@ -84,7 +84,7 @@ async def test_the_list_shows_what_was_asked_last(serve: Serve, browser: Browser
                 await page.get_by_label("State").select_option("done")
                 await expect(rows).to_have_count(1)
                 await expect(rows).to_contain_text(done)
-            await expect(rows).to_contain_text(done)
+            assert done in await rows.inner_text()  # as it is at this moment: the list renews itself
 
 
 async def test_a_renewal_of_the_list_does_not_undo_a_later_one(serve: Serve, gate: Gate, browser: Browser) -> None:
@@ -101,7 +101,7 @@ async def test_a_renewal_of_the_list_does_not_undo_a_later_one(serve: Serve, gat
                 assert await rested(site, run_id) == "done"
                 await page.clock.fast_forward(5_000)
                 await expect(page.locator("tbody tr [data-status=done]")).to_be_visible()
-            await expect(page.locator("tbody tr [data-status=done]")).to_be_visible()
+            assert await page.locator("tbody tr [data-status=done]").count() == 1
 
 
 async def test_words_to_find_stay_while_the_list_is_turned(serve: Serve, browser: Browser) -> None:

@@ -12,6 +12,7 @@ from browser import opened
 from playwright.async_api import Browser, Page, expect
 from programs import begin
 from service_support import Gate, Serve, settled
+from support import WAIT_S
 
 from planloom import Engine, Workflow, tool
 from planloom.core.json import Json
@@ -60,7 +61,7 @@ async def looked_at(serve: Serve, browser: Browser, workflow: str) -> AsyncGener
     for name, rules in SCRIPTS.items():
         (serve.folder / f"{name}.yaml").write_text(json.dumps({"rehearsal": 1, "rules": rules}))
     async with serve(more=[PLANNED, ASKED, HELD], auth=anyone()) as site:
-        async with httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
+        async with httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
             run_id = (await http.post("/runs", json={"workflow": workflow})).json()["run_id"]
         async with opened(browser, f"{site.url}/ui/#/runs/{run_id}") as page:
             yield page
@@ -189,5 +190,5 @@ async def test_a_write_in_doubt_is_said_to_have_happened_and_not_made_again(
         await stands(page, "done")
         await expect(page.locator(".result")).to_contain_text("posted")
         assert letters == ["hi"]
-        async with httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
+        async with httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
             assert (await settled(http, handle.run_id))["output"] == "posted"

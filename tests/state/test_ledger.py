@@ -97,7 +97,7 @@ def test_no_cap_is_passed_at_any_instant(callers: list[Caller], root: Caps, midd
             check_caps(*accounts)
 
     async def all_callers() -> None:
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             tasks = [group.create_task(call(caller)) for caller in callers]
             await asyncio.sleep(0)
             for task, caller in zip(tasks, callers, strict=True):
@@ -127,7 +127,7 @@ async def test_a_waiting_reservation_goes_on_when_money_is_given_back() -> None:
     run = Ledger(Caps(usd=1.0))
     first, second = Ledger(Caps(), parent=run), Ledger(Caps(), parent=run)
     await first.reserve(Amount(usd=0.7))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         task = group.create_task(second.reserve(Amount(usd=0.6)))
         assert await blocked(task)
         first.settle(Amount(usd=0.7), Amount(usd=0.4))
@@ -142,7 +142,7 @@ async def test_a_waiting_reservation_fails_when_what_was_spent_leaves_no_room() 
         with pytest.raises(BudgetExceeded):
             await run.reserve(Amount(usd=0.6))
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         task = group.create_task(late())
         assert await blocked(task)
         run.settle(Amount(usd=0.7), Amount(usd=0.7))
@@ -152,7 +152,7 @@ async def test_a_waiting_reservation_fails_when_what_was_spent_leaves_no_room() 
 async def test_a_cancelled_waiter_leaves_nothing_behind() -> None:
     run = Ledger(Caps(calls=1))
     await run.reserve(Amount())
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         cancelled, patient = group.create_task(run.reserve(Amount())), group.create_task(run.reserve(Amount()))
         assert await blocked(cancelled)
         cancelled.cancel()
@@ -172,7 +172,7 @@ async def test_every_waiter_is_woken_although_all_wait_for_one_event() -> None:
         await asyncio.sleep(0)
         run.settle(Amount(), NOTHING)
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         for number in range(200):
             group.create_task(call(number))
     assert sorted(order) == list(range(200))
@@ -187,7 +187,7 @@ async def test_what_rounding_leaves_behind_blocks_nobody() -> None:
             await run.reserve(amount)
         for amount in amounts:
             run.settle(amount, NOTHING)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await run.reserve(Amount(usd=1e6))
 
 

@@ -30,7 +30,7 @@ async def collect(log: RunLog, into: list[ev.AnyEvent], after: int = 0) -> None:
 async def test_every_follower_sees_every_event_in_order_however_late_it_comes(journal: Journal) -> None:
     log = RunLog(journal, R1)
     seen: list[list[ev.AnyEvent]] = [[], [], [], []]
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(collect(log, seen[0]))
         for number in range(5):
             log.note(skipped(number))
@@ -55,7 +55,7 @@ async def test_a_follower_that_stops_early_disturbs_nobody(journal: Journal) -> 
             return event
         raise AssertionError
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(collect(log, seen))
         task, cancelled = group.create_task(first()), group.create_task(first())
         await asyncio.sleep(0)
@@ -81,7 +81,7 @@ async def test_events_noted_between_two_reads_are_not_missed(journal: Journal) -
                 log.close()
 
     log.note(skipped(0))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await slow()
     assert seen == log.events
     assert len(seen) == 50
@@ -99,7 +99,7 @@ async def test_a_log_that_is_taken_up_goes_on_with_the_next_number(journal: Jour
 
 async def test_the_view_is_ahead_of_nothing_and_behind_nothing(journal: Journal) -> None:
     log = RunLog(journal, R1)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
 
         async def watch() -> None:
             number = 0

@@ -53,7 +53,7 @@ async def journal() -> AsyncIterator[Journal]:
         yield opened
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(made=st.lists(entries(), max_size=6), others=st.lists(entries(), max_size=2))
 async def test_a_round_trip_keeps_everything_and_a_second_one_changes_nothing(
     journal: Journal, tmp_path: Path, made: list[Memory], others: list[Memory]

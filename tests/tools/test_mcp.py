@@ -115,8 +115,8 @@ async def test_a_server_that_keeps_dying_is_left_alone(odd: Odd, tmp_path: Path)
 
 
 async def test_a_call_that_takes_too_long_is_cancelled_at_the_server(odd: Odd, tmp_path: Path) -> None:
-    async with opened(tmp_path, odd=odd.spec(timeout="200ms")) as box:
-        with pytest.raises(ToolError, match=r"took longer than 0\.2 s"):
+    async with opened(tmp_path, odd=odd.spec(timeout="3s")) as box:
+        with pytest.raises(ToolError, match=r"took longer than 3 s"):
             await call(box, "odd.hang")
         assert await call(box, "odd.echo", text="alive") == "alive"
     assert len(odd.noted("cancelled")) == 1
@@ -124,7 +124,7 @@ async def test_a_call_that_takes_too_long_is_cancelled_at_the_server(odd: Odd, t
 
 
 async def test_a_server_that_hangs_is_started_anew(odd: Odd, tmp_path: Path) -> None:
-    async with opened(tmp_path, odd=odd.spec(timeout="1s")) as box:
+    async with opened(tmp_path, odd=odd.spec(timeout="3s")) as box:
         with pytest.raises(ToolError, match="took longer"):
             await call(box, "odd.block")
         while len(odd.noted("started")) < 3 or odd.noted("calls")[-1] != "echo":

@@ -88,7 +88,7 @@ async def test_a_server_on_loopback_answers(tmp_path: Path, json_response: bool)
 
 async def test_a_call_that_is_given_up_is_stopped_at_the_server(tmp_path: Path) -> None:
     async with served(wiki().streamable_http_app()) as url:
-        spec = at(url).model_copy(update={"timeout": 0.5})
+        spec = at(url).model_copy(update={"timeout": 3})
         async with opened(tmp_path, wiki=spec) as box:
             with pytest.raises(ToolError, match="took longer"):
                 await call(box, "wiki.wait")

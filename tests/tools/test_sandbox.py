@@ -149,7 +149,7 @@ async def test_a_closed_sandbox_leaves_no_process() -> None:
     before = guests()
     async with Sandbox() as sandbox:
         await sandbox.run("1", {}, box="cpython")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(guests() - before) != 1:  # one spare is kept warm; it starts when the first is taken
                 await asyncio.sleep(0.01)
     assert guests() <= before

@@ -1,10 +1,9 @@
 """A check and the code it tests run in two boxes: ordinary checks work, forged passes do not."""
 
 import asyncio
-import os
-from pathlib import Path
 
 import pytest
+from canary import children
 
 from planloom.agents.verifier import as_verdict
 from planloom.core.json import JsonObject
@@ -280,5 +279,4 @@ async def test_both_processes_end_with_a_cancelled_check(sandbox: Sandbox) -> No
     with pytest.raises(TimeoutError):
         async with deadline:
             await check(sandbox, "f(1)", "def f(x):\n    while True: pass", timeout_s=60)
-    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    assert not [pid for pid in found if "guest.py" in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert not [command for command in children().values() if "guest.py" in command]

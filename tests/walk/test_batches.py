@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from programs import RUNNER, begin
-from support import MakeWorkflow, ModelServer, ServeModel
+from support import WAIT_S, MakeWorkflow, ModelServer, ServeModel
 
 from planloom.core import events as ev
 from planloom.core.plan import NodeId, RunId
@@ -35,7 +35,7 @@ DONE = ["ok each[0]", "ok each[1]", "ok each[2]"]
 
 
 async def batches(server: ModelServer) -> list[dict[str, object]]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=WAIT_S) as client:
         return (await client.get(f"{server.base_url}/batches")).json()["data"]
 
 
@@ -106,7 +106,7 @@ rules:
     assert [batch["status"] for batch in await batches(server)] == ["expired"]
 
 
-WAITING = "rehearsal: 1\nrules: [{text: 'ok {{node}}', delay: 3s}]\n"
+WAITING = "rehearsal: 1\nrules: [{text: 'ok {{node}}', delay: 6s}]\n"
 
 
 async def until_in_progress(path: Path) -> RunId:

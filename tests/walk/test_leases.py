@@ -27,7 +27,7 @@ CHAIN = "\n".join(
     for i in range(12)
 )
 WORKFLOW = f"version: 1\nname: chain\nmodels: {{m: {{model: 'openai:m'}}}}\nnodes:\n{CHAIN}\n"
-ANSWERS = "rehearsal: 1\nrules: [{text: ok, delay: 20ms}]\n"
+ANSWERS = "rehearsal: 1\nrules: [{when: {node: n4}, hang: true, times: 1}, {text: ok}]\n"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -78,7 +78,7 @@ async def test_a_run_whose_process_was_killed_can_be_resumed_at_once(
     path.write_text(WORKFLOW)
     async with Engine(journal=place, base_url=server.base_url) as engine:
         child = begin(RUNNER, str(path), place, server.base_url, folder=tmp_path)
-        while len(server.requests) < 4:
+        while len(server.requests) < 5:
             assert child.code is None
             await asyncio.sleep(0.005)
         with pytest.raises(RunError, match="under way elsewhere"):
@@ -145,14 +145,14 @@ async def test_a_lease_and_rows_whose_commit_was_never_answered_are_still_ours(p
     between.close()
 
 
-@pytest.mark.timeout(180)
 async def test_a_run_is_taken_up_by_the_same_engine_after_an_outage_that_was_too_long(
     serve_model: ServeModel, stopping: Postgres
 ) -> None:
-    server = await serve_model("rehearsal: 1\nrules: [{text: ok, delay: 50ms}]\n")
+    held = "{when: {node: n3}, text: ok, delay: 3s, times: 1}"  # the database is away before its answer comes
+    server = await serve_model(f"rehearsal: 1\nrules: [{held}, {{text: ok}}]\n")
     async with Engine(journal=Journal(stopping.url, outage_s=0.3), base_url=server.base_url) as engine:
         handle = await engine.submit(Workflow.from_text(WORKFLOW))
-        while len(server.requests) < 3:
+        while len(server.requests) < 4:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(stopping.stop)
         with pytest.raises(JournalError, match="cannot write"):

@@ -63,7 +63,7 @@ def test_a_blocking_tool_does_not_hold_the_process_at_its_end(tmp_path: Path) ->
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=200,
     )
     assert done.returncode == 1
     assert "took longer than 0.5 s" in done.stdout
