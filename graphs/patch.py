@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from planloom.core.json import Json
 from planloom.core.plan import Finding, FindingCode, Node, NodeId, Plan, PlanPatch
+from planloom.core.refs import RefError, find_refs
 from planloom.graphs.lint import Facts, dependencies, effect_of, lint_node
 from planloom.graphs.taint import Labels, wider
 
@@ -78,6 +79,10 @@ def lint_patch(patch: PlanPatch, bounds: Bounds) -> Iterator[Finding]:
     for node_id in patch.remove:
         if node_id in bounds.plan.nodes and node_id not in touchable:
             yield _finding("grant_too_wide", node_id, "", "it is not behind a failure; it may not be removed")
+        elif node_id in bounds.by_hand and _demands(bounds.by_hand[node_id]):
+            message = "a person demanded checks, a panel or a cap of it; replace it under its own id and keep them"
+            yield _finding("grant_too_wide", node_id, "", message)
+    yield from _past_demands(patch, bounds)
     for node in patch.nodes.values():
         before = bounds.plan.nodes.get(node.id)
         if before is not None and before.digest == node.digest:
@@ -88,6 +93,27 @@ def lint_patch(patch: PlanPatch, bounds: Bounds) -> Iterator[Finding]:
         yield from _shed(node, bounds.by_hand.get(node.id))
 
 
+def _demands(node: Node) -> bool:
+    return bool(node.checks or node.panel is not None or node.max_cost_usd is not None)
+
+
+def _past_demands(patch: PlanPatch, bounds: Bounds) -> Iterator[Finding]:
+    """Yield the nodes of which a person demanded something, and which the run would no longer return."""
+    if patch.output is None:
+        return
+    demanded = {node_id for node_id, node in bounds.by_hand.items() if _demands(node)}
+    for node_id in sorted(demanded & _read_by(bounds.plan.output) - _read_by(patch.output)):
+        message = "a person demanded checks, a panel or a cap of it; the output must go on reading it"
+        yield _finding("grant_too_wide", node_id, "output", message)
+
+
+def _read_by(output: Json) -> set[NodeId]:
+    try:
+        return {ref.node_id for _, ref in find_refs(output) if ref.node_id is not None}
+    except RefError:  # the compiler says so
+        return set()
+
+
 def _shed(node: Node, before: Node | None) -> Iterator[Finding]:
     """Yield the demands of a hand-written node that its replacement drops."""
     if before is None:
@@ -95,6 +121,9 @@ def _shed(node: Node, before: Node | None) -> Iterator[Finding]:
     for check in before.checks:
         if check not in node.checks:
             yield _finding("grant_too_wide", node.id, "checks", f"a person demanded this check; keep it: {check}")
+    if _demands(before) and node.when != before.when:
+        kept = "without a condition" if before.when is None else f"when {before.when}"
+        yield _finding("grant_too_wide", node.id, "when", f"a person demanded checks of it; it runs {kept}")
     if before.panel is not None and node.panel != before.panel:
         yield _finding("grant_too_wide", node.id, "panel", "a person demanded this panel; keep it")
     if before.max_cost_usd is not None and node.max_cost_usd != before.max_cost_usd:

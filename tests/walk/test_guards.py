@@ -168,6 +168,31 @@ nodes:
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("patch", "told"),
+    [
+        ({"nodes": [{"id": "b", "goal": "y"}], "remove": ["a"]}, "replace it under its own id"),
+        ({"nodes": [{"id": "b", "goal": "y"}], "output": "${nodes.b.output}"}, "the output must go on reading it"),
+        (
+            {"nodes": [{"id": "a", "goal": "y", "when": "false", "checks": [{"expr": "output == 'good'"}]}]},
+            "it runs without a condition",
+        ),
+    ],
+    ids=["removed", "not read", "never run"],
+)
+async def test_a_patch_may_not_go_round_a_node_of_which_a_person_demanded_checks(
+    serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path, patch: dict[str, object], told: str
+) -> None:
+    server = await serve_model(script({"when": {"role": "planner"}, "json": patch}, {"text": "bad"}))
+    nodes = "nodes: {a: {goal: x, checks: [{expr: \"output == 'good'\"}]}}\noutput: \"${nodes.a.output}\"\n"
+    async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
+        result = await engine.run(make_workflow(PLANNED + nodes))
+        events = await engine.history(result.run_id)
+    rejected = "; ".join(f.text for event in events if hasattr(event, "findings") for f in event.findings)
+    assert result.status == "failed"
+    assert told in rejected
+
+
 async def test_leaving_a_stream_at_its_end_leaves_the_run_as_it_ended(
     make_workflow: MakeWorkflow, tmp_path: Path
 ) -> None:

@@ -131,12 +131,23 @@ async def test_literals_are_turned_where_they_equal_an_input_and_else_named_as_l
     assert loaded.promoted.asked == ASKED
 
 
-async def test_a_node_that_fails_still_reaches_the_planner(desk: Desk) -> None:
+async def test_a_node_that_fails_still_reaches_the_planner_which_keeps_its_checks(
+    serve_model: ServeModel, tmp_path: Path
+) -> None:
+    checks = """[{expr: "inputs.city in output"}, {code: "assert 'Bergen' != 'x'"}]"""
+    kept = f"""
+  - when: {{role: planner, contains: "own id and keep them"}}
+    json:
+      nodes:
+        - {{id: say, goal: Say it again, with: {{t: "${{nodes.read.output}}", path: Nowhere}}, checks: {checks}}}
+  - {{when: {{node: say, contains: Say it again}}, text: "In {{{{input.t.city}}}} it is dark."}}
+"""
+    desk = Desk(tmp_path, await serve_model(SCRIPT.replace("rules:", "rules:" + kept)))
     path = await desk.promote((await desk.run(flow(desk.folder), ASKED)).run_id)
     mended = await desk.run(path, {"city": "Nowhere", "year": 2024})
-    assert mended.output == {"city": "Nowhere", "text": "In Nowhere it was 7.9 degrees."}, mended.error
+    assert mended.output == {"city": "Nowhere", "text": "About Nowhere: In Nowhere it is dark."}, mended.error
     assert [decision.action for decision in mended.decisions] == ["replan"]
-    assert len(desk.server.nodes("planner")) == 2
+    assert len(desk.server.nodes("planner")) == 3
 
 
 async def test_what_was_replaced_on_the_way_is_not_in_the_file(serve_model: ServeModel, tmp_path: Path) -> None:
