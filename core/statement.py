@@ -8,8 +8,16 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+_DAY = r"\d{1,2}(?:st|[nr]d|th)?"
+_WRITTEN_DATE = rf"\b(?:{_DAY}(?:\s+of)?\s+{_MONTH}|{_MONTH}\.?\s+{_DAY}),?\.?\s+\d{{4}}\b"
+_MAGNITUDES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12}
 _TOKEN = re.compile(
-    r"(?P<date>\d{4}-\d{2}-\d{2})(?:T[\d:.]+)?"
+    rf"(?P<date>\d{{4}}-\d{{2}}-\d{{2}}|{_WRITTEN_DATE})(?:T[\d:.]+)?"
     r"|(?P<number>(?<![\w.])[+-]?\d+(?:[,_]\d{3})*(?:\.\d+)?(?:[eE][+-]?\d+)?)(?P<unit>\s?%|[^\W\d_]+)?"
     r"|(?P<word>\w+(?:['’]\w+)?)"
 )
@@ -62,10 +70,13 @@ def read_statement(text: str) -> Statement:
             words.append("@")
         elif token["number"]:
             unit = (token["unit"] or _next_word(text, token.end())).strip()
-            figures.append(Figure(value=read_number(token["number"]), unit=_stem(unit)))
+            times = _MAGNITUDES.get(unit)
+            behind = _next_word(text, text.index(unit, token.start()) + len(unit)) if times else unit
+            figures.append(Figure(value=read_number(token["number"]) * (times or 1), unit=_stem(behind)))
             words += ["#", _stem(token["unit"].strip())] if token["unit"] else ["#"]
         else:
-            denied ^= _take(token["word"] or "", words)
+            word = token["word"] or token["date"] or ""
+            denied ^= _take(word, words) if not (words and words[-1] == "#" and word in _MAGNITUDES) else False
     return Statement(words=tuple(words), denied=denied, figures=tuple(figures), dates=tuple(dates))
 
 
@@ -119,13 +130,17 @@ def read_number(text: str) -> float:
 
 
 def read_date(text: str) -> date | None:
-    """Return the day of an ISO date or time; `None` for any other text."""
-    if not re.match(r"\d{4}-\d{2}-\d{2}(?:$|[T ])", text):
-        return None
+    """Return the day of an ISO date or time, or of one such as `1 May 2024` or `May 1, 2024`; `None` for other text."""
     try:
-        return date.fromisoformat(text[:10])
+        if re.match(r"\d{4}-\d{2}-\d{2}(?:$|[T ])", text):
+            return date.fromisoformat(text[:10])
+        if re.fullmatch(_WRITTEN_DATE, text, re.IGNORECASE):
+            month = next(name for name in re.findall(r"[a-z]{3}", text.casefold()) if name in _MONTHS)
+            day, year = re.findall(r"\d+", text)
+            return date(int(year), _MONTHS.index(month) + 1, int(day))
     except ValueError:
         return None
+    return None
 
 
 def read_figure(text: str) -> Figure | None:
@@ -133,5 +148,8 @@ def read_figure(text: str) -> Figure | None:
     found = re.fullmatch(r"\s*([+-]?\d+(?:[,_]\d{3})*(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([^\d\s][^\d]{0,15})?\s*", text)
     if found is None:
         return None
-    value = read_number(found[1])
-    return Figure(value=value, unit=_stem((found[2] or "").strip().casefold())) if math.isfinite(value) else None
+    value, unit = read_number(found[1]), (found[2] or "").strip().casefold()
+    first, _, rest = unit.partition(" ")
+    if first in _MAGNITUDES:
+        value, unit = value * _MAGNITUDES[first], rest.strip()
+    return Figure(value=value, unit=_stem(unit)) if math.isfinite(value) else None
