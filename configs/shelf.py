@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from planloom.configs.load import read_document
-from planloom.configs.promotion import PromotedSpec
+from planloom.configs.promotion import PinSpec, PromotedSpec
 from planloom.core.errors import ConfigError
 from planloom.core.json import Json, JsonObject, canonical
 from planloom.core.refs import as_text, pieces
@@ -17,6 +17,7 @@ from planloom.core.similar import similarities
 _MOST_OFFERED = 2
 _LEAST_ALIKE = 0.25
 """Below this the words in common are those that any two tasks share."""
+_PINS = TypeAdapter(dict[str, PinSpec])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Shelved:
     inputs: JsonObject = field(repr=False)
     nodes: JsonObject = field(repr=False)
     output: Json = field(repr=False)
+    pins: Mapping[str, PinSpec] = field(default_factory=dict[str, PinSpec], repr=False)
+    """What its tools were."""
 
     def as_plan(self) -> JsonObject:
         """Return the plan as a planner writes one."""
@@ -95,6 +98,7 @@ def _read(file: Path) -> Iterator[Shelved]:
         document = read_document(file)
         data = document.data if isinstance(document.data, dict) else {}
         promoted = PromotedSpec.model_validate(data.get("promoted"))
+        pins = _PINS.validate_python(data.get("pins") or {})
     except (ConfigError, ValidationError):
         return
     inputs, nodes = data.get("inputs") or {}, data.get("nodes")
@@ -108,6 +112,7 @@ def _read(file: Path) -> Iterator[Shelved]:
             inputs=inputs,
             nodes=nodes,
             output=data.get("output"),
+            pins=pins,
         )
 
 
@@ -117,7 +122,12 @@ def _unescaped(asked: Mapping[str, Json]) -> dict[str, Json]:
 
 def alike(shelf: list[Shelved], inputs: Mapping[str, Json], purpose: str) -> list[Shelved]:
     """Return the few workflows whose task is most like this one: first those of the same job, then by words."""
-    scores = similarities(_words(inputs), [f"{item.about} {_words(item.asked)}" for item in shelf])
+    asked = _words(inputs)
+    by_inputs = similarities(asked, [f"{item.about} {_words(item.asked)}" for item in shelf])
+    by_task = similarities(f"{asked} {purpose}", [f"{item.purpose} {_words(item.asked)}" for item in shelf])
+    scored = zip(shelf, by_inputs, by_task, strict=True)
+    # of two tasks for the same purpose only the inputs tell whether they are alike
+    scores = [given if item.purpose == purpose else max(given, whole) for item, given, whole in scored]
     rated = [(2.0 if item.fits(inputs, purpose) else score, item) for score, item in zip(scores, shelf, strict=True)]
     ranked = sorted(rated, key=lambda pair: (-pair[0], pair[1].file))
     return [item for score, item in ranked[:_MOST_OFFERED] if score >= _LEAST_ALIKE]

@@ -26,6 +26,7 @@ from planloom.graphs.recall import recall_for_planner
 from planloom.graphs.schedule import Scheduler
 from planloom.graphs.single import as_single
 from planloom.graphs.taint import closed_failure, closed_value
+from planloom.tools.pinned import drift
 
 
 @dataclass(slots=True)
@@ -102,12 +103,22 @@ class Planning:
         purpose = purpose_of(self.run.spec.description, spec.instructions)
         self.offers = tuple(alike(shelf, trusted, purpose))
         for item in self.offers if spec.reuse_exact else ():
+            if not item.fits(trusted, purpose):
+                continue
             try:
-                if item.fits(trusted, purpose):
-                    return self._compile(read_plan(item.bound(self.run.inputs)))
+                self._refuse_drift(item)
+                return self._compile(read_plan(item.bound(self.run.inputs)))
             except PlanError as exc:
                 self.run.log.note(ev.PlanRejected(purpose="reuse", findings=exc.findings))
         return None
+
+    def _refuse_drift(self, item: Shelved) -> None:
+        found = [
+            Finding(code="unknown_tool", message=f"{name} is not as it was when {item.name} was written down: {told}")
+            for name, told in drift(item.pins, self.run.toolbox.tools)
+        ]
+        if found:
+            raise PlanError(found)
 
     async def _write_plan(self) -> Compiled:
         self.remembered = await recall_for_planner(self.run)

@@ -10,6 +10,7 @@ from support import ModelServer, ServeModel
 from planloom.cli import main
 from planloom.configs.load import Workflow
 from planloom.core.errors import ConfigError, RunError
+from planloom.core.events import PlanRejected
 from planloom.core.json import Json
 from planloom.core.result import RunResult
 from planloom.engine import Engine
@@ -303,3 +304,32 @@ async def test_the_same_job_is_found_without_a_word_in_common_and_the_same_input
     for other in (exact.replace("Answers from", "Counts"), exact.replace("reuse:", "instructions: In prose., reuse:")):
         await desk.run(flow(desk.folder, other), {"city": "Oslo", "year": 1999})
     assert len(desk.server.nodes("planner")) == 3
+
+
+async def test_a_plan_whose_tool_has_changed_is_not_taken_as_it_is(desk: Desk) -> None:
+    def described(city: str, year: int, unit: str, digits: int) -> dict[str, object]:
+        """Return the mean temperature of a year, without the winter."""
+        return station(city, year, unit, digits)
+
+    await desk.promote((await desk.run(flow(desk.folder), ASKED)).run_id)
+    described.__name__ = "station"
+    desk.tool = described
+    exact = flow(desk.folder, FLOW.replace("max_nodes: 8", "reuse: ., reuse_exact: true"))
+    result = await desk.run(exact, ASKED)
+    assert len(desk.server.nodes("planner")) == 2
+    async with desk.engine() as engine:
+        rejected = [event for event in await engine.history(result.run_id) if isinstance(event, PlanRejected)]
+    assert "station is not as it was when promoted was written down: its description changed" in str(rejected)
+
+
+async def test_a_plan_is_offered_for_a_like_purpose_where_no_input_says_what_to_do(desk: Desk) -> None:
+    told = FLOW.replace("  task: {type: string}\n", "").replace("max_nodes: 8", "reuse: .")
+    await desk.promote((await desk.run(flow(desk.folder, told), {"city": "Bergen", "year": 2024})).run_id)
+    for purpose, offered in (
+        ("Answers what it was like from the records of a station.", True),
+        ("Translates a poem into hexameters.", False),
+    ):
+        other = told.replace("Answers from the station's records.", purpose)
+        await desk.run(flow(desk.folder, other), {"city": "Oslo", "year": 1999})
+        asked = [str(request["body"]) for request in desk.server.requests if request["role"] == "planner"][-1]
+        assert ("Plans of similar tasks" in asked) is offered, purpose
