@@ -13,6 +13,13 @@ _DOUBT = re.compile(
     r"|not (?:enough|possible|specified|given|clear)|unclear|sorry|wait|unknown|approximately|round(?:ed|ing))\b",
     re.IGNORECASE,
 )
+_ASKS_WORDS = re.compile(
+    r"\b(?:which|who|whose|where|why|what (?:is the )?(?:name|colou?r|day|month|word|city|country|kind|type))\b"
+    r"|\btrue or false\b|\byes or no\b"
+    r"|(?:^|[.!?]\s+)(?:is|are|does|do|did|can|could|will|would|was|were|has|have|should)\b[^.!?]*\?\s*$",
+    re.IGNORECASE,
+)
+_NAMES_NOTHING = re.compile(r"(?:unknown|unclear|undefined|n/?a|not\b|cannot|can't|impossible)", re.IGNORECASE)
 _ROUNDS = re.compile(r"round|nearest|approximate|estimate")
 _BELOW_ZERO = re.compile(r"temperature|degree|below|negative|debt|\bow(?:e|es|ed)\b|\bloss\b|-\d", re.IGNORECASE)
 _COUNT = re.compile(r"\bhow many (?:more |total |fewer |other |different |of (?:the|these|those|his|her|their) )*(\w+)")
@@ -30,11 +37,16 @@ SHARE = re.compile(r"%|percent|\baverage|\bhalf\b|\bratio|\bprobability|\bmean\b
 def final_answer(reading: Reading) -> Flaw | None:
     """Require a stated answer: after `####`, in `boxed{}`, as `answer:` or in JSON; a last number is half a flaw."""
     final = reading.final
-    if final is None or (final.value is None and reading.given):
+    if final is None or (final.value is None and reading.given and not _named(final.text, reading.question)):
         return Flaw(2, "a stated answer that can be read", final.text if final else "none")
     if final.how == "last":
         return Flaw(1, "a stated answer", f"only a last number, {final.text}")
     return None
+
+
+def _named(text: str, question: str) -> bool:
+    """Tell whether an answer in words is one to the question: it asks for no number, and something is named."""
+    return _ASKS_WORDS.search(question) is not None and not _NAMES_NOTHING.match(text.strip(" .!\"'*`"))
 
 
 def complete(reading: Reading) -> Flaw | None:
@@ -43,7 +55,9 @@ def complete(reading: Reading) -> Flaw | None:
     if not end:
         return Flaw(2, "text", "none")
     cut = end.count("<<") > end.count(">>") or _DANGLING.search(end) or not _FORMAL_END.search(end)
-    unclosed = end.count("{") > end.count("}") or (end.count("```") % 2 and end[-1] not in "}]")
+    last = end.rsplit("\n", 1)[-1]
+    opened = last.count("(") > last.count(")") or end.count("{") > end.count("}")
+    unclosed = opened or (end.count("```") % 2 and end[-1] not in "}]")
     return Flaw(1, "a text that ends", f"...{end[-40:]}") if cut or unclosed else None
 
 

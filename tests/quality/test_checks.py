@@ -138,7 +138,71 @@ def test_rounding_percent_units_and_run_on_equations_are_no_errors(text: str) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["<<" * 20_000, "(a" * 20_000, "1+1=2 " * 5000, '"aaaa bbbb cccc dddd ' * 2000, "= " * 9000]
+    "text", ["<<" * 20_000, "(a" * 20_000, "1+1=2 " * 5000, '"aaaa bbbb cccc dddd ' * 2000, "= " * 9000, "-\n" * 20_000]
 )
 def test_a_hostile_text_is_checked_before_the_test_times_out(text: str) -> None:
     assert set(check_texts(Reading(text=text, question=text, sources=[text]))) == set(CHECKS)
+
+
+SCAN = """--- Page 12 ---
+The northern wall had been weakened by decades of
+--- Page 13 ---
+neglect. Rainfall reached 1,204 mm, the high-
+est since records began, in a well-
+known place."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("“The northern wall had been weakened by decades of neglect”", ""),
+        ('"Rainfall reached 1,204 mm, the highest since records began"', ""),
+        ('"since records began, in a well-known place"', ""),
+        ('"The northern wall … decades of neglect"', ""),
+        ('"decades of neglect [...] The northern wall"', "decades of neglect [...] The northern wall"),
+        ("It says ‘the northern wall had been rebuilt by then’.", "the northern wall had been rebuilt by then"),
+        ("«The northern wall was never built at all»", "The northern wall was never built at all"),
+        ("It says:\n> The southern wall had been weakened", "The southern wall had been weakened"),
+        ('"northern wall had been weak"', "northern wall had been weak"),
+        ("See [1] and [2-4].", "[2-4] of 1"),
+    ],
+)
+def test_quotations_are_found_as_people_and_scans_write_them(answer: str, found: str) -> None:
+    evidence = check_text("citation", Reading(text=answer, sources=(SCAN,))).evidence
+    assert evidence.passed is not bool(found)
+    assert found in evidence.found
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ('```json\n{"name": "weather", "arguments": {"city": "Oslo"}}\n```', ""),
+        ('{"name": "weather", "arguments": "{\\"city\\": \\"Oslo\\"}"}', ""),
+        ('{"tool_calls": [{"type": "function", "function": {"name": "weather", "arguments": "{}"}}]}', "required"),
+        ('[{"name": "weather", "arguments": {"city": "Oslo"}}, {"name": "rain", "arguments": {}}]', "rain"),
+        ('{"tool": "weather", "args": {"city": "Oslo"}}', "no name; tool, args"),
+        ('{"name": "weather", "arguments": "Oslo"}', "no JSON: Oslo"),
+    ],
+)
+def test_calls_are_read_as_models_write_them(answer: str, found: str) -> None:
+    evidence = check_text("tool_call", Reading(text=answer, tools={"weather": fits})).evidence
+    assert evidence.passed is not bool(found)
+    assert found in evidence.found
+
+
+def test_code_that_cannot_be_read_is_named_by_its_line_and_a_session_is_no_program() -> None:
+    broken = check_text("code", Reading(text="~~~python\nx = 1\ndef f(x)\n~~~")).evidence
+    assert "line 2: def f(x)" in broken.found
+    assert check_text("code", Reading(text="```python\n>>> 1 + 1\n2\n```")).evidence.passed
+
+
+def test_a_bracket_that_is_open_at_the_end_is_no_end_and_that_of_a_list_is() -> None:
+    assert not check_text("complete", Reading(text="a) one\nIt comes to (14*12")).evidence.passed
+    assert check_text("complete", Reading(text="(a one\n1) It comes to 168")).evidence.passed
+
+
+def test_an_answer_in_words_is_one_where_no_number_is_asked_for() -> None:
+    question = "Which of the 3 towns is larger than 500?"
+    assert check_text("final_answer", Reading(text="Answer: Lund", question=question)).evidence.passed
+    assert not check_text("final_answer", Reading(text="Answer: unknown", question=question)).evidence.passed
+    assert not check_text("final_answer", Reading(text="Answer: a few", question=QUESTION)).evidence.passed
