@@ -5,6 +5,7 @@ on all of them speak; `settled` and `draws` say when a vote by counting is over,
 """
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,11 +86,18 @@ def draws(first: int, second: int, left: int, *, quorum: int, confidence: float)
 
 
 def effect_of(text: str) -> str | None:
-    """Return the canonical effect of a text: its final number, so that `$1,200.00` and `1200` are equal."""
+    """Return the canonical effect of a text: its final number, so that `$1,200.00` and `1200` are equal.
+
+    A stated answer that one number does not say, such as a time, a date, a list or a name, counts by its words.
+    """
     final = find_final(text)
     if final is None:
         return None
-    return number_effect(final.value) if final.value is not None else " ".join(final.text.lower().split())
+    return _words(final.text) if final.value is None or final.several else number_effect(final.value)
+
+
+def _words(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split()).strip(" .!\"'*`_$")
 
 
 def number_effect(value: float) -> str:
@@ -100,22 +108,25 @@ def number_effect(value: float) -> str:
 def answer_effect(value: Json) -> str | None:
     """Return what a value comes to as an answer: its number, the final one of a text, or a text without its looks."""
     if isinstance(value, str):
-        return effect_of(value) or " ".join(value.lower().split()).strip(" .!\"'*`") or None
+        return effect_of(value) or _words(value) or None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return number_effect(value)
     return json_effect(value)
 
 
 def json_effect(value: Json) -> str:
-    """Return a JSON value's canonical text, whole floats as integers."""
+    """Return a JSON value's canonical text: whole floats as integers, others to twelve digits, texts composed alike."""
     return canonical(_plain(value))
 
 
 def _plain(value: Json) -> Json:
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {unicodedata.normalize("NFC", key): _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return int(value)
-    return value
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    value = float(f"{value:.12g}")  # 0.1 + 0.2 is 0.3
+    return int(value) if value.is_integer() and abs(value) < 1e15 else value

@@ -21,6 +21,38 @@ def test_json_has_one_text_whatever_its_order_and_floats() -> None:
     assert effect_of("I do not know.") is None
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Answer: 3/4", "#### 0.75", "so it is \\boxed{\\frac{3}{4}} of all 8", "**Answer**: 3/4"],
+        ["Answer: 1 1/2", "answer: 1.5"],
+        ["answer: 1.5e3", "#### 1,500"],
+        ["**Answer:** Paris", "\\boxed{Paris}", "answer: paris."],
+    ],
+)
+def test_one_answer_is_one_effect_in_every_notation(texts: list[str]) -> None:
+    assert len({effect_of(text) for text in texts}) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Answer: 3/4", "Answer: 3/5"),
+        ("Answer: 10:30", "Answer: 10:45"),
+        ("Answer: 2024-05-01", "Answer: 2024-06-01"),
+        ("Answer: 1 May", "Answer: 1 June"),
+        ("x is one of both. Answer: 5 and 7", "Answer: 5 and 9"),
+    ],
+)
+def test_answers_that_only_begin_with_the_same_number_do_not_agree(one: str, other: str) -> None:
+    assert effect_of(one) != effect_of(other)
+
+
+def test_noise_in_the_last_digits_and_ways_to_compose_a_letter_are_no_disagreement() -> None:
+    assert json_effect({"sum": 0.1 + 0.2, "\u00e9": "\u00e9"}) == json_effect({"sum": 0.3, "e\u0301": "e\u0301"})
+    assert json_effect(0.3) != json_effect(0.3001)
+
+
 def test_agreement_beats_one_answer_without_a_flaw() -> None:
     found = weigh([Vote(effect="7", log_odds=1.0), Vote(effect="8", log_odds=-1.0), Vote(effect="8", log_odds=0.0)])
     assert found.winner == 2

@@ -184,7 +184,7 @@ async def test_a_patch_may_not_go_round_a_node_of_which_a_person_demanded_checks
     serve_model: ServeModel, make_workflow: MakeWorkflow, tmp_path: Path, patch: dict[str, object], told: str
 ) -> None:
     server = await serve_model(script({"when": {"role": "planner"}, "json": patch}, {"text": "bad"}))
-    nodes = "nodes: {a: {goal: x, checks: [{expr: \"output == 'good'\"}]}}\noutput: \"${nodes.a.output}\"\n"
+    nodes = 'nodes: {a: {goal: x, checks: [{expr: "output == \'good\'"}]}}\noutput: "${nodes.a.output}"\n'
     async with Engine(journal=tmp_path / "j.db", base_url=server.base_url) as engine:
         result = await engine.run(make_workflow(PLANNED + nodes))
         events = await engine.history(result.run_id)
