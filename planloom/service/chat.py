@@ -5,14 +5,27 @@ from collections.abc import Mapping
 
 from pydantic import TypeAdapter, ValidationError
 
+from planloom.configs.load import Workflow
 from planloom.core.json import Json, JsonObject
 from planloom.core.outcome import Usage
 from planloom.core.result import RunResult
 from planloom.service.conversation import answer_text
 from planloom.service.problems import Fault, Problem
 from planloom.service.progress import waits_of
+from planloom.service.visit import Service
 
 _OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
+
+
+def model_of(service: Service, name: str) -> Workflow:
+    """Return the workflow that is a model.
+
+    Raises:
+        Problem: 404, there is none of that name.
+    """
+    if name not in service.workflows:
+        raise Problem(404, "model-not-found", "There is no model of that name; GET /v1/models lists them.")
+    return service.workflows[name]
 
 
 def given_in(inputs: Mapping[str, Json], metadata: Mapping[str, str] | None) -> JsonObject:

@@ -9,10 +9,10 @@ from planloom.core.json import JsonObject
 from planloom.service.chat_shapes import ErrorEnvelope
 from planloom.service.problems import Documented, Problem
 
-_KINDS: Mapping[str, tuple[str, str]] = {
+_KINDS: Mapping[str, tuple[str, str | None]] = {
     "unauthorized": ("invalid_request_error", "invalid_api_key"),
     "forbidden": ("permission_error", "forbidden"),
-    "not-found": ("invalid_request_error", "model_not_found"),
+    "not-found": ("invalid_request_error", None),
     "too-many-requests": ("rate_limit_error", "rate_limit_exceeded"),
     "budget-spent": ("insufficient_quota", "insufficient_quota"),
     "internal": ("server_error", "internal"),
@@ -24,7 +24,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 def error_of(problem: Problem) -> JsonObject:
     """Return the body of an error; the first fault of a request is its `param`."""
     kind, code = _KINDS.get(problem.code, ("invalid_request_error", problem.code.replace("-", "_")))
-    faults = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in problem.errors)
+    faults = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in problem.errors if fault.detail)
     first = problem.errors[0].pointer.lstrip("/").replace("/", ".") if problem.errors else None
     message = f"{problem.detail} {faults}".strip()
     return {"error": {"message": message, "type": kind, "param": first, "code": code}}

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from planloom.core.json import JsonObject
 from planloom.core.plan import RunId
 from planloom.core.view import RunView
-from planloom.service.chat import about, chunk_of, completion_of, given_in, usage_chunk_of
+from planloom.service.chat import about, chunk_of, completion_of, given_in, model_of, usage_chunk_of
 from planloom.service.chat_error import answer_of, described, error_of
 from planloom.service.chat_shapes import ChatRequest, Completion, Model, ModelList
 from planloom.service.conversation import answer_text, inputs_of
@@ -59,7 +59,7 @@ def _add_models(api: APIRouter, service: Service) -> None:
         name: Annotated[str, Path(description="Name of a workflow.")], visit: Annotated[Visit, Depends(reads)]
     ) -> JSONResponse:
         """Look at a workflow, as OpenAI shows a model."""
-        return JSONResponse(model(service.workflow(name).spec.name))
+        return JSONResponse(model(model_of(service, name).spec.name))
 
 
 def _add_completions(api: APIRouter, service: Service) -> None:
@@ -81,7 +81,7 @@ def _add_completions(api: APIRouter, service: Service) -> None:
 
         A run that waits for a person says so in its answer, and `planloom.pending` names what waits.
         """
-        workflow = service.workflow(body.model)
+        workflow = model_of(service, body.model)
         must_have_room(visit)
         inputs = inputs_of(workflow, body.messages, given_in(body.inputs, body.metadata))
         run_id, _ = await start(visit, body.model, inputs, idempotency_key)

@@ -23,6 +23,8 @@ Code: TypeAlias = Literal[
     "unauthorized",
     "forbidden",
     "not-found",
+    "model-not-found",
+    "previous-response-not-found",
     "method-not-allowed",
     "conflict",
     "too-large",

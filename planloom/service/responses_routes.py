@@ -14,14 +14,14 @@ from planloom.core.json import JsonObject
 from planloom.core.plan import RunId
 from planloom.core.view import RunView
 from planloom.service.answering import reply
-from planloom.service.chat import given_in
+from planloom.service.chat import given_in, model_of
 from planloom.service.chat_error import answer_of, described
 from planloom.service.chat_shapes import Message
 from planloom.service.conversation import answer_text, inputs_of
 from planloom.service.deed_routes import cancel
 from planloom.service.event_routes import EVENTS, EventStream, must_have_room
 from planloom.service.following import RUN_ID, Awaited, pieces_of, tell, until_rest
-from planloom.service.problems import Documented, Problem
+from planloom.service.problems import Documented, Fault, Problem
 from planloom.service.responses import PREFIX, Telling
 from planloom.service.responses_shapes import ResponseRequest, ResponseShape
 from planloom.service.route import bounded
@@ -65,7 +65,7 @@ def _add_create(api: APIRouter, service: Service) -> None:
         A run that waits for a person has items `mcp_approval_request` in its output; items `mcp_approval_response`
         answer them, and the run goes on. That needs a role that may approve, a new run one that may run.
         """
-        service.workflow(body.model)
+        model_of(service, body.model)
         must_have_room(visit)
         items = body.input if isinstance(body.input, list) else []
         replies = [item.reply for item in items if item.reply is not None]
@@ -134,7 +134,10 @@ async def _behind(events: AsyncGenerator[JsonObject | None], number: int) -> Asy
 
 
 async def _run_of(visit: Visit, response_id: str) -> RunId:
-    return await visit.run(response_id.removeprefix(PREFIX) if response_id.startswith(PREFIX) else "")
+    try:
+        return await visit.run(response_id.removeprefix(PREFIX) if response_id.startswith(PREFIX) else "")
+    except Problem:
+        raise Problem(404, "not-found", "There is no such response.") from None
 
 
 async def _stands(visit: Visit, run_id: RunId) -> JsonObject:
@@ -156,7 +159,12 @@ async def _inputs(visit: Visit, body: ResponseRequest) -> JsonObject:
 
 async def _before(visit: Visit, response_id: str) -> list[Message]:
     """Return the conversation of an earlier run with its answer, as far as the run was given it."""
-    view = RunView(await visit.history(await _run_of(visit, response_id)))
+    try:
+        run_id = await _run_of(visit, response_id)
+    except Problem as exc:  # as OpenAI's own answer: 400, for it is the request that names it
+        fault = Fault(pointer="/previous_response_id", detail="")
+        raise Problem(400, "previous-response-not-found", exc.detail, errors=[fault]) from None
+    view = RunView(await visit.history(run_id))
     if view.status in ("running", "waiting"):
         raise Problem(409, "conflict", f"{response_id} has not come to its answer yet.")
     try:

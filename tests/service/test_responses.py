@@ -58,10 +58,18 @@ async def test_a_conversation_goes_on_from_the_response_before(serve: Serve) -> 
         told = json.loads(second.output_text)
         assert told == ["developer: Be short.", "user: one", f"assistant: {first.output_text}", "user: two"]
         for call in (client.responses.retrieve("resp_none"), rival.responses.retrieve(first.id)):
-            with pytest.raises(openai.NotFoundError, match="There is no such run"):
+            with pytest.raises(openai.NotFoundError, match="There is no such response") as missing:
                 await call
-        with pytest.raises(openai.NotFoundError):
-            await rival.responses.create(model="recall", input="x", previous_response_id=first.id)
+            assert (missing.value.type, missing.value.param, missing.value.code) == (
+                "invalid_request_error",
+                None,
+                None,
+            )
+        for who, before in ((client, "resp_none"), (client, "none"), (rival, first.id)):
+            with pytest.raises(openai.BadRequestError, match=r"There is no such response\.$") as gone:
+                await who.responses.create(model="recall", input="x", previous_response_id=before)
+            assert (gone.value.type, gone.value.param) == ("invalid_request_error", "previous_response_id")
+            assert gone.value.code == "previous_response_not_found"
         with pytest.raises(openai.NotFoundError):
             await rival.responses.cancel(first.id)
 
@@ -139,5 +147,6 @@ async def test_what_goes_wrong_is_told_as_the_client_knows_it(serve: Serve) -> N
         ):
             with pytest.raises(openai.BadRequestError):
                 await client.responses.create(**wrong)  # type: ignore[call-overload]
-        with pytest.raises(openai.NotFoundError):
+        with pytest.raises(openai.NotFoundError) as unknown:
             await client.responses.create(model="nobody", input="x")
+        assert unknown.value.code == "model_not_found"
