@@ -63,7 +63,7 @@ async def test_the_document_describes_the_events_of_each_stream_one_by_one(serve
         for response in operation["responses"].values()
         if "text/event-stream" in response.get("content", {})
     ]
-    assert len(found) == 4
+    assert len(found) == 5
     for stream in found:  # `schema` would be of the whole body, which clients read as a list of events
         assert "schema" not in stream
         assert stream["itemSchema"]["properties"]["data"]["type"] == "string"
