@@ -79,6 +79,28 @@ models: {mini: {model: "openai:mini", price: {input: 1000, output: 1000}, max_ou
 nodes: {say: {goal: Say something., checks: [{expr: len(output) > 0}]}}
 """
 
+_FILE_GATE = '''
+import asyncio
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+async def wait() -> str:
+    """Wait for a person to make a file."""
+    (HERE / "reached").touch()
+    while not (HERE / "open").exists():
+        await asyncio.sleep(0.02)
+    return "open"
+'''
+_SLOW = """
+version: 1
+name: slow
+tools: {wait: {ref: "gates:wait"}}
+nodes: {gate: {tool: wait}}
+output: "${nodes.gate.output}"
+"""
+
 
 @dataclass
 class Gate:
@@ -91,6 +113,12 @@ class Gate:
         self.calls += 1
         await self.open.wait()
         return 41
+
+
+def write_slow(folder: Path) -> None:
+    """Write slow.yaml, whose run makes a file `reached` and goes on when there is a file `open`, for any process."""
+    (folder / "gates.py").write_text(_FILE_GATE)
+    (folder / "slow.yaml").write_text(_SLOW)
 
 
 @dataclass
@@ -107,6 +135,16 @@ class Site:
     async def client(self, tenant: str = "acme", role: Role = "admin") -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {await self.key(tenant, role)}"}
         return httpx.AsyncClient(base_url=f"{self.url}/v1", headers=headers, timeout=WAIT_S)
+
+    async def begin(self, workflow: str, inputs: JsonObject | None = None) -> str:
+        """Start a run, where anyone may; return its id."""
+        async with httpx.AsyncClient(base_url=f"{self.url}/v1", timeout=WAIT_S) as http:
+            return str((await http.post("/runs", json={"workflow": workflow, "inputs": inputs or {}})).json()["run_id"])
+
+    async def rested(self, run_id: str) -> JsonObject:
+        """Wait until a run is over or waits, where anyone may look; return its record."""
+        async with httpx.AsyncClient(base_url=f"{self.url}/v1", timeout=WAIT_S) as http:
+            return await settled(http, run_id)
 
 
 @asynccontextmanager

@@ -14,10 +14,9 @@ from browser import opened
 from fastapi import FastAPI
 from playwright.async_api import Browser, LocatorAssertions, Page, Request, expect
 from ports import on_port
-from service_support import Gate, Serve, Site, settled
+from service_support import Gate, Serve
 from support import WAIT_S
 
-from planloom.core.json import Json
 from planloom.service import Limits, anyone, pages, ui
 
 LETTER = """
@@ -91,17 +90,6 @@ def large(nodes: int) -> str:
     """Return a workflow of which only the first node begins, until the gate is opened."""
     layers = {f"n{number}": {"code": "1", "needs": [f"n{number // 4}"]} for number in range(1, nodes)}
     return json.dumps({"version": 1, "name": "large", "nodes": {"n0": {"tool": "gate"}, **layers}})
-
-
-async def start(site: Site, workflow: str, inputs: dict[str, Json] | None = None) -> str:
-    async with httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
-        started = await http.post("/runs", json={"workflow": workflow, "inputs": inputs or {}})
-        return str(started.json()["run_id"])
-
-
-async def done(site: Site, run_id: str) -> dict[str, Json]:
-    async with httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
-        return await settled(http, run_id)
 
 
 async def picture(page: Page, name: str) -> None:
@@ -198,7 +186,7 @@ async def test_a_stream_that_ends_early_goes_on_after_its_last_event(
     serve: Serve, gate: Gate, browser: Browser
 ) -> None:
     async with serve(auth=anyone(), limits=Limits(stream_s=0.1, heartbeat_s=0.05)) as site:
-        run_id = await start(site, "gated")
+        run_id = await site.begin("gated")
         async with opened(browser, "about:blank") as page:
             streams = list[Request]()
             page.on("request", lambda sent: streams.append(sent) if sent.url.endswith("/events") else None)
@@ -217,10 +205,10 @@ async def test_a_stream_that_ends_early_goes_on_after_its_last_event(
 
 async def test_the_list_is_filtered_and_paged(serve: Serve, browser: Browser) -> None:
     async with serve(auth=anyone(), limits=Limits(max_runs_of_tenant=50)) as site:
-        held = await start(site, "careful")
-        await done(site, held)
+        held = await site.begin("careful")
+        await site.rested(held)
         async with asyncio.TaskGroup() as group:
-            sums = [group.create_task(start(site, "sum", {"a": number})) for number in range(26)]
+            sums = [group.create_task(site.begin("sum", {"a": number})) for number in range(26)]
         some = sums[7].result()
         async with opened(browser, site.url) as page:
             rows = page.locator("tbody tr")
@@ -253,7 +241,7 @@ async def test_a_plan_of_500_nodes_is_drawn_whole_and_answers_to_a_click(
     serve: Serve, gate: Gate, browser: Browser
 ) -> None:
     async with serve(more=[large(500)], auth=anyone()) as site:
-        run_id = await start(site, "large")
+        run_id = await site.begin("large")
         async with opened(browser, f"{site.url}/ui/#/runs/{run_id}") as page:
             await expect(page.locator(".graph [data-node]")).to_have_count(500)
             await page.locator('.graph [data-node="n499"]').click()
@@ -269,7 +257,7 @@ async def test_a_plan_of_500_nodes_is_drawn_whole_and_answers_to_a_click(
 
 async def test_keys_alone_are_enough(serve: Serve, gate: Gate, browser: Browser) -> None:
     async with serve(auth=anyone()) as site:
-        run_id = await start(site, "gated")
+        run_id = await site.begin("gated")
         async with opened(browser, f"{site.url}/ui/#/runs/{run_id}") as page:
             await node(page, "wait", "running").to_be_visible()
             await page.get_by_role("tab", name="Graph").focus()
@@ -294,8 +282,8 @@ async def test_on_a_phone_in_the_dark_nothing_is_wider_than_the_screen(
     (tmp_path / "letter.yaml").write_text(SCRIPT)
     gate.open.set()
     async with serve(more=[LETTER], auth=anyone()) as site:
-        run_id = await start(site, "letter", {"name": "A" * 300})
-        await done(site, run_id)
+        run_id = await site.begin("letter", {"name": "A" * 300})
+        await site.rested(run_id)
         async with opened(browser, site.url, width=360, height=740, dark=True) as page:
             for place, heading in (
                 ("runs", "Runs"),

@@ -11,7 +11,6 @@ from service_support import Serve
 from planloom.core.json import Json
 from planloom.service import anyone
 
-expect.set_options(timeout=25_000)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 GEO: dict[str, Json] = {
     "lat": {"type": "number", "minimum": -90, "maximum": 90},

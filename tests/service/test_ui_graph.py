@@ -5,16 +5,14 @@ import json
 import random
 from collections.abc import Mapping
 
-import httpx
 import pytest
 from browser import opened
 from playwright.async_api import Browser, Page, expect
-from service_support import Serve, Site, settled
+from service_support import Serve, Site
 
 from planloom.core.json import Json
 from planloom.service import anyone
 
-expect.set_options(timeout=25_000)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Needs = Mapping[str, tuple[str, ...]]
 """What each node stands behind."""
@@ -74,9 +72,8 @@ def workflow(needs: Needs) -> str:
 
 async def look_at(page: Page, site: Site, needs: Needs) -> None:
     """Look at a run that is done."""
-    async with httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
-        run_id = (await http.post("/runs", json={"workflow": "wide"})).json()["run_id"]
-        assert (await settled(http, run_id))["status"] == "done"
+    run_id = await site.begin("wide")
+    assert (await site.rested(run_id))["status"] == "done"
     await page.goto(f"{site.url}/ui/#/runs/{run_id}")
     await expect(page.locator(".graph [data-node]")).to_have_count(len(needs))
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from browser import opened
 from playwright.async_api import Browser, Page, Route, expect
-from service_support import Gate, Serve, Site, settled
+from service_support import Gate, Serve
 from support import WAIT_S
 
 from planloom.service import anyone
@@ -19,16 +19,6 @@ from planloom.service import anyone
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 STEPS = "{version: 1, name: steps, nodes: {one: {tool: gate}, two: {tool: second, needs: [one]}}}"
 DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-async def start(site: Site, workflow: str, **inputs: int) -> str:
-    async with httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
-        return str((await http.post("/runs", json={"workflow": workflow, "inputs": inputs})).json()["run_id"])
-
-
-async def rested(site: Site, run_id: str) -> str:
-    async with httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
-        return str((await settled(http, run_id))["status"])
 
 
 @asynccontextmanager
@@ -60,7 +50,7 @@ async def test_a_page_whose_answer_comes_late_does_not_draw_over_the_next(
     serve: Serve, gate: Gate, browser: Browser
 ) -> None:
     async with serve(auth=anyone()) as site:
-        run_id = await start(site, "gated")
+        run_id = await site.begin("gated")
         async with opened(browser, f"{site.url}/ui/#/quality") as page:
             async with late(page, "/v1/workflows/gated$") as given:
                 await page.goto(f"{site.url}/ui/#/start/gated")
@@ -73,8 +63,9 @@ async def test_a_page_whose_answer_comes_late_does_not_draw_over_the_next(
 
 async def test_the_list_shows_what_was_asked_last(serve: Serve, browser: Browser) -> None:
     async with serve(auth=anyone()) as site:
-        waiting, done = await start(site, "careful"), await start(site, "sum", a=1)
-        assert (await rested(site, waiting), await rested(site, done)) == ("waiting", "done")
+        waiting, done = await site.begin("careful"), await site.begin("sum", {"a": 1})
+        assert (await site.rested(waiting))["status"] == "waiting"
+        assert (await site.rested(done))["status"] == "done"
         async with opened(browser, site.url) as page:
             rows = page.locator("tbody tr")
             await expect(rows).to_have_count(2)
@@ -89,7 +80,7 @@ async def test_the_list_shows_what_was_asked_last(serve: Serve, browser: Browser
 
 async def test_a_renewal_of_the_list_does_not_undo_a_later_one(serve: Serve, gate: Gate, browser: Browser) -> None:
     async with serve(auth=anyone()) as site:
-        run_id = await start(site, "gated")
+        run_id = await site.begin("gated")
         async with opened(browser, f"{site.url}/ui/#/start") as page:
             await page.clock.install()
             async with late(page, r"/v1/runs\?", number=2) as given:
@@ -98,7 +89,7 @@ async def test_a_renewal_of_the_list_does_not_undo_a_later_one(serve: Serve, gat
                 await page.clock.fast_forward(5_000)
                 await given.wait()
                 gate.open.set()
-                assert await rested(site, run_id) == "done"
+                assert (await site.rested(run_id))["status"] == "done"
                 await page.clock.fast_forward(5_000)
                 await expect(page.locator("tbody tr [data-status=done]")).to_be_visible()
             assert await page.locator("tbody tr [data-status=done]").count() == 1
@@ -118,7 +109,7 @@ async def test_words_to_find_stay_while_the_list_is_turned(serve: Serve, browser
 
 async def test_quality_is_of_the_workflow_that_was_chosen_last(serve: Serve, browser: Browser) -> None:
     async with serve(auth=anyone()) as site:
-        await rested(site, await start(site, "sum", a=1))
+        await site.rested(await site.begin("sum", {"a": 1}))
         async with opened(browser, f"{site.url}/ui/#/quality") as page:
             body, choice = page.locator(".quality"), page.get_by_label("Workflow")
             await expect(body).to_contain_text("1 run looked at")
@@ -149,7 +140,7 @@ async def test_a_run_that_went_on_and_ended_before_the_page_heard_is_told_whole(
     serve: Serve, gate: Gate, browser: Browser
 ) -> None:
     async with serve(auth=anyone()) as site:
-        run_id = await start(site, "gated")
+        run_id = await site.begin("gated")
         async with httpx.AsyncClient(base_url=f"{site.url}/v1", timeout=WAIT_S) as http:
             await http.post(f"/runs/{run_id}/cancel")
         gate.open.set()
@@ -159,7 +150,7 @@ async def test_a_run_that_went_on_and_ended_before_the_page_heard_is_told_whole(
                 await given.wait()
                 await page.get_by_role("button", name="Resume").click()
                 await expect(page.get_by_role("button", name="Resume")).to_have_count(0)
-                assert await rested(site, run_id) == "done"
+                assert (await site.rested(run_id))["status"] == "done"
             await expect(page.locator(".result")).to_contain_text("42")
             await page.get_by_role("tab", name="Decisions").click()
             await expect(page.locator(".decisions")).to_contain_text("taken up again")
@@ -169,7 +160,7 @@ async def test_a_tab_that_is_taken_at_the_same_moment_as_a_node_keeps_the_node(
     serve: Serve, gate: Gate, browser: Browser
 ) -> None:
     async with serve(auth=anyone()) as site:
-        run_id = await start(site, "gated")
+        run_id = await site.begin("gated")
         async with opened(browser, f"{site.url}/ui/#/runs/{run_id}") as page:
             await expect(page.locator('.graph [data-node="wait"][data-state="running"]')).to_be_visible()
             await page.evaluate("""() => {
@@ -188,7 +179,7 @@ async def test_why_a_deed_was_refused_is_still_said_when_the_run_goes_on(
     serve.tools["second"] = second.__call__
     refusal = {"type": "conflict", "title": "Conflict", "status": 409, "detail": "Not now."}
     async with serve(more=[STEPS], auth=anyone()) as site:
-        run_id = await start(site, "steps")
+        run_id = await site.begin("steps")
         async with opened(browser, f"{site.url}/ui/#/runs/{run_id}") as page:
             await page.route("**/cancel", lambda route: route.fulfill(status=409, body=json.dumps(refusal)))
             await page.get_by_role("button", name="Cancel").click()

@@ -7,29 +7,12 @@ import pytest
 from browser import opened
 from playwright.async_api import Browser, expect
 from ports import free_port
-from service_support import Gate, Serve, Site, serving, settled
+from service_support import Gate, Serve, serving, write_slow
+from support import WAIT_S
 
 from planloom.service import anyone
 
-expect.set_options(timeout=25_000)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-GATES = """
-import asyncio
-from pathlib import Path
-
-async def wait() -> str:
-    '''Wait for a person to make a file.'''
-    while not (Path(__file__).parent / "open").exists():
-        await asyncio.sleep(0.02)
-    return "open"
-"""
-SLOW = """
-version: 1
-name: slow
-tools: {wait: {ref: "gates:wait"}}
-nodes: {last: {tool: wait}}
-output: "${nodes.last.output}"
-"""
 FAILING = """
 version: 1
 name: failing
@@ -41,14 +24,9 @@ nodes:
 """
 
 
-async def begun(site: Site, workflow: str) -> str:
-    async with httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
-        return str((await http.post("/runs", json={"workflow": workflow})).json()["run_id"])
-
-
 async def test_focus_and_selection_stay_while_a_run_goes_on(serve: Serve, gate: Gate, browser: Browser) -> None:
     async with serve(auth=anyone()) as site:
-        run_id = await begun(site, "gated")
+        run_id = await site.begin("gated")
         async with opened(browser, f"{site.url}/ui/#/runs/{run_id}?view=timeline") as page:
             lane = page.locator(".timeline").get_by_role("button", name="one")
             await lane.focus()
@@ -64,14 +42,14 @@ async def test_focus_and_selection_stay_while_a_run_goes_on(serve: Serve, gate: 
             assert await page.title() == "gated: done · Planloom"
             await page.get_by_role("link", name="Runs").click()
             await page.get_by_role("link", name=run_id).focus()
-            await begun(site, "careful")
+            await site.begin("careful")
             await expect(page.locator("tbody tr")).to_have_count(2)
             await expect(page.get_by_role("link", name=run_id)).to_be_focused()
 
 
 async def test_a_node_that_is_closed_gives_the_focus_back(serve: Serve, gate: Gate, browser: Browser) -> None:
     async with serve(auth=anyone()) as site:
-        run_id = await begun(site, "gated")
+        run_id = await site.begin("gated")
         async with opened(browser, f"{site.url}/ui/#/runs/{run_id}") as page:
             wait = page.locator('.graph [data-node="wait"]')
             await wait.click()
@@ -87,9 +65,8 @@ async def test_what_never_ran_is_not_said_to_be_pending_and_a_map_has_the_attemp
     serve: Serve, browser: Browser
 ) -> None:
     async with serve(more=[FAILING], auth=anyone()) as site:
-        run_id = await begun(site, "failing")
-        async with httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
-            await settled(http, run_id)
+        run_id = await site.begin("failing")
+        await site.rested(run_id)
         async with opened(browser, f"{site.url}/ui/#/runs/{run_id}") as page:
             await expect(page.locator(".tally")).to_contain_text("1 not run")
             await expect(page.locator('.graph [data-node="behind"]')).to_contain_text("not run")
@@ -103,15 +80,14 @@ async def test_what_never_ran_is_not_said_to_be_pending_and_a_map_has_the_attemp
 async def test_a_service_that_goes_away_is_said_to_and_the_run_is_followed_when_it_is_back(
     browser: Browser, tmp_path: Path
 ) -> None:
-    (tmp_path / "gates.py").write_text(GATES)
-    (tmp_path / "slow.yaml").write_text(SLOW)
+    write_slow(tmp_path)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with serving(tmp_path, port) as server:
-        async with httpx.AsyncClient(base_url=f"{url}/v1") as http:
+        async with httpx.AsyncClient(base_url=f"{url}/v1", timeout=WAIT_S) as http:
             run_id = (await http.post("/runs", json={"workflow": "slow"})).json()["run_id"]
         async with opened(browser, f"{url}/ui/#/runs/{run_id}") as page:
-            await expect(page.locator('.graph [data-node="last"][data-state="running"]')).to_be_visible()
+            await expect(page.locator('.graph [data-node="gate"][data-state="running"]')).to_be_visible()
             await server.kill()
             told = page.get_by_text("The service cannot be reached")
             await expect(told).to_be_visible()

@@ -196,9 +196,8 @@ async def test_a_rule_that_asks_two_stronger_models_for_each_question_is_drawn_w
 ) -> None:
     rules: list[dict[str, Json]] = [{"when": {"model": "big"}, "text": "7"}, {"text": "I cannot say."}]
     (serve.folder / "three.yaml").write_text(json.dumps({"rehearsal": 1, "rules": rules}))
-    async with serve(more=[THREE], auth=anyone()) as site, httpx.AsyncClient(base_url=f"{site.url}/v1") as http:
-        run_id = str((await http.post("/runs", json={"workflow": "three"})).json()["run_id"])
-        assert (await settled(http, run_id))["status"] == "done"
+    async with serve(more=[THREE], auth=anyone()) as site:
+        assert (await site.rested(await site.begin("three")))["status"] == "done"
         async with opened(browser, f"{site.url}/ui/#/quality?workflow=three") as page:
             await expect(page.locator(".quality tbody")).to_contain_text("(200 %)")
             places = await page.locator(".chart .shape").evaluate_all("marks => marks.map(mark => mark.getBBox().x)")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from ports import free_port
 from receiver import SECRET, hooks, receiving
-from service_support import Gate, Serve, events_of, serving, settled
+from service_support import Gate, Serve, events_of, serving, settled, write_slow
 from support import WAIT_S
 
 from planloom.cli import main
@@ -23,27 +23,6 @@ nodes:
   a: {code: "1", approve: true}
   b: {code: "2", approve: true}
 output: "${nodes.b.output}"
-"""
-GATES = '''
-import asyncio
-from pathlib import Path
-
-HERE = Path(__file__).parent
-
-
-async def wait() -> str:
-    """Wait for a person to make a file."""
-    (HERE / "reached").touch()
-    while not (HERE / "open").exists():
-        await asyncio.sleep(0.02)
-    return "open"
-'''
-SLOW = """
-version: 1
-name: slow
-tools: {wait: {ref: "gates:wait"}}
-nodes: {gate: {tool: wait}}
-output: "${nodes.gate.output}"
 """
 
 
@@ -188,8 +167,7 @@ async def test_a_run_that_only_stops_with_its_process_has_not_ended(serve: Serve
 async def test_the_end_of_a_run_arrives_though_the_server_is_killed_in_the_run_and_before_it_was_delivered(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "gates.py").write_text(GATES)
-    (tmp_path / "slow.yaml").write_text(SLOW)
+    write_slow(tmp_path)
     port, env = free_port(), {**os.environ, "PLANLOOM_WEBHOOK_SECRET": SECRET}
     async with (
         receiving(500) as receiver,
