@@ -20,14 +20,18 @@ async def tell(journal: Journal, inbox: Inbox, run_id: RunId, answers: Mapping[s
     Raises:
         RunError: An answer is to nothing that waits, or does not fit it.
     """
-    view = RunView(await journal.events(run_id))
+    past = await journal.events(run_id)
+    view, seen = RunView(past), len(past)
     answered(view, answers)
     waits = view.pending.values()
     asked = {(item.node_id, item.bound_to) for item in waits if str(item.node_id or "plan") in answers}
     await inbox.leave(run_id, answers, waits)
     while True:
         live = await journal.live(run_id)  # first: what a process wrote before it let go is seen below
-        if asked <= RunView(await journal.events(run_id)).approvals.keys():
+        for event in await journal.events(run_id, after=seen):
+            view.apply(event)
+            seen += 1
+        if asked <= view.approvals.keys():
             return True
         if not live:
             return False

@@ -96,9 +96,8 @@ def lifespan(
     """Return the lifespan of an app that serves `router(engine)`.
 
     It opens the engine and takes up runs whose process is gone, as many as it has room for, now and as long as it is
-    up. On SIGTERM no more runs
-    are taken and streams end at once; attempts under way have some time to end before what is left is stopped, to be
-    taken up by another server or at the next start.
+    up. On SIGTERM no more runs are taken and streams end at once; attempts under way have some time to end before what
+    is left is stopped, to be taken up by another server or at the next start.
 
     Args:
         engine: Not yet entered.
